@@ -1,0 +1,76 @@
+# Two commands do everything on a bare Linux machine with Python 3.11 or newer:
+#   make demo    environment, installation, the demo analysis; ends by printing where its figures are
+#   make test    environment, installation, all checks and tests
+# Another interpreter: make PYTHON=python3.12 demo. Another place for the environment: make VENV=/tmp/venv test.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+# What an installation depends on; a stamp newer than these means that there is nothing to install.
+PROJECT := pyproject.toml constraints.txt tempgen/_version.py
+DEMO_STAMP := $(VENV)/.tempgen-demo
+DEV_STAMP := $(VENV)/.tempgen-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench constraints clean
+
+help:
+	@echo "make demo         install, run analyses/demo.yaml (a simulated subject), print where the figures are"
+	@echo "make test         install with all extras, lint, type-check, test"
+	@echo "make lint         lint and type-check only"
+	@echo "make bench        run every benchmark in benchmarks/"
+	@echo "make constraints  resolve the open ranges anew, test them, and rewrite constraints.txt"
+	@echo "make clean        remove caches and builds; keeps $(VENV) and outputs/"
+
+demo: $(DEMO_STAMP)
+	$(BIN)/tempgen run analyses/demo.yaml
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(DEV_STAMP)
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+# --- environment -----------------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "make: no $(PYTHON) on this machine. tempgen needs Python 3.11 or newer:" \
+	  "install it, or name one that is there: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is" \
+	  "`$(PYTHON) --version 2>&1`; tempgen needs Python 3.11 or newer. Name one that is:" \
+	  "make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) lacks its venv module, which makes" \
+	  "environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	"$(PYTHON)" -m venv "$(VENV)"
+
+$(DEMO_STAMP): $(PROJECT) | $(BIN)/python
+	$(INSTALL) -e ".[notebooks]"
+	@touch $@
+
+$(DEV_STAMP): $(PROJECT) | $(BIN)/python
+	$(INSTALL) -e ".[dev]"
+	@touch $(DEMO_STAMP) $@
+
+# --- maintenance -----------------------------------------------------------------------------------------------------
+
+NEW_VENV := build/constraints-venv
+constraints:
+	rm -rf $(NEW_VENV)
+	"$(PYTHON)" -m venv $(NEW_VENV)
+	$(NEW_VENV)/bin/python -m pip install --disable-pip-version-check --quiet -e ".[dev]"
+	$(NEW_VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
+	{ sed -n '/^#/p' constraints.txt; \
+	  $(NEW_VENV)/bin/python -m pip freeze --exclude-editable | sed -E 's/\+[a-z0-9.]+$$//'; } > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache
+	find tempgen tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

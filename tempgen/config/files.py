@@ -1,0 +1,190 @@
+"""Analysis files: read, override, write with comments, and tell two of them apart."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tempgen.config.analysis import Analysis
+from tempgen.errors import ConfigError
+from tempgen.windows import format_deltas
+
+DEFAULT_FILE = Path("tempgen.yaml")
+"""Taken by every command where it exists in the current folder."""
+_DELTA_KEYS = ("deltas", "sessions")
+
+
+def packaged_file(folder: str, name: str) -> Path:
+    """A file of the repository's ``analyses`` or ``notebooks``, installed beside the package or in a checkout.
+
+    Raises
+    ------
+    ConfigError
+        If neither place has it.
+    """
+    package = Path(__file__).resolve().parents[1]
+    candidates = (package / folder / name, package.parent / folder / name)
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise ConfigError(f"This installation lacks {folder}/{name}: install tempgen again.")
+
+
+def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Analysis:
+    """Read an analysis file and apply overrides on top.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None takes ``tempgen.yaml`` of the current folder, else the demo's analysis.
+    overrides : mapping of dotted key to value
+        Values from the command line: ``{"training.deltas": "-2..13"}``.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is no YAML mapping, or has an unknown, unused or unfit key.
+    """
+    if path is None:
+        path = DEFAULT_FILE if DEFAULT_FILE.is_file() else packaged_file("analyses", "demo.yaml")
+    if not path.is_file():
+        raise ConfigError(f"There is no analysis file {path}: write one with 'tempgen init {path}'.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    content = {} if content is None else content
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds a {type(content).__name__}, an analysis is a mapping: see 'tempgen init'.")
+    for key, value in (overrides or {}).items():
+        _set_dotted(content, key, value)
+    return validate_analysis(content, origin=str(path))
+
+
+def validate_analysis(content: Mapping[str, Any], *, origin: str = "the analysis") -> Analysis:
+    """Turn plain values into an :class:`Analysis`; ConfigError lists everything that is wrong, with near names."""
+    try:
+        return Analysis.model_validate(content)
+    except ValidationError as error:
+        problems = "\n".join(f"  - {_explain(problem)}" for problem in error.errors())
+        raise ConfigError(f"{origin} has {error.error_count()} problem(s):\n{problems}") from error
+
+
+def _explain(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"]) or "analysis"
+    if problem["type"] != "extra_forbidden":
+        return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+    known = _known_keys(problem["loc"][:-1])
+    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    return f"{place}: unknown key; {hint}"
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    model: Any = Analysis
+    for part in location:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field else model
+    return list(getattr(model, "model_fields", {}))
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+    """``["split.seed=3"]`` to ``{"split.seed": 3}``; values are read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        If an assignment has no ``=``.
+    """
+    values = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"Cannot read {assignment!r}: write SECTION.KEY=VALUE, e.g. split.seed=3.")
+        values[key.strip()] = yaml.safe_load(text)
+    return values
+
+
+def _set_dotted(content: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        below = content.setdefault(parent, {})
+        if not isinstance(below, dict):
+            raise ConfigError(f"Cannot set {key}: {parent} is a value, not a section.")
+        content = below
+    content[last] = value
+
+
+def commented_yaml(analysis: Analysis | None = None) -> str:
+    """An analysis file with every key, its meaning and the source of its default as comments."""
+    header = (
+        "# An analysis of tempgen. Run it with: tempgen run THIS_FILE\n"
+        "# Every key may be left out; unknown and unused keys are refused. Relative paths start at the current folder.\n"
+    )
+    return header + "\n".join(_commented(analysis or Analysis(), indent="")) + "\n"
+
+
+def _commented(section: BaseModel, indent: str) -> list[str]:
+    lines: list[str] = []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        unused = name in _sections_not_used(section)
+        prefix = f"{indent}# " if unused else indent
+        if isinstance(value, BaseModel):
+            lines += ["", f"{indent}# {field.description}", f"{prefix}{name}:"]
+            if unused:
+                lines.append(f"{prefix}  ...  (see the documentation; used with source: {name})")
+            else:
+                lines += _commented(value, indent + "  ")
+        else:
+            lines += [f"{indent}# {field.description}", f"{prefix}{name}: {_as_yaml(name, value)}"]
+    return lines
+
+
+def _sections_not_used(section: BaseModel) -> set[str]:
+    source = getattr(section, "source", None)
+    unused = {"start_tr", "duration_s", "n_test_runs"} & {
+        name for name in type(section).model_fields if getattr(section, name) is None
+    }
+    if source is not None:
+        unused |= {"simulate", "bids"} - ({"simulated": {"simulate"}, "bids": {"bids"}}.get(source, set()))
+    if source == "bids":
+        unused |= {"roi", "atlases", "sessions"}
+    return unused
+
+
+def _as_yaml(name: str, value: Any) -> str:
+    if name in _DELTA_KEYS and value is not None:
+        value = format_deltas(value)
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, tuple):
+        value = list(value)
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).strip()
+    return text.removesuffix("...").strip()
+
+
+def fingerprint(*parts: Any) -> str:
+    """Twelve hexadecimal digits that change with anything in ``parts`` (models, mappings, numbers, text)."""
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    text = json.dumps(plain, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Lines ``key: old -> new`` for every leaf in which two nested mappings differ."""
+    lines: list[str] = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            lines.append(f"{prefix}{key}: {before!r} -> {after!r}")
+    return lines
