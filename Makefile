@@ -52,10 +52,12 @@ $(BIN)/python:
 	"$(PYTHON)" -m venv "$(VENV)"
 
 $(DEMO_STAMP): $(PROJECT) | $(BIN)/python
+	@echo "Installing tempgen into $(VENV); the first time this takes a few minutes"
 	$(INSTALL) -e ".[notebooks]"
 	@touch $@
 
 $(DEV_STAMP): $(PROJECT) | $(BIN)/python
+	@echo "Installing tempgen with all its extras into $(VENV); the first time this takes several minutes"
 	$(INSTALL) -e ".[dev]"
 	@touch $(DEMO_STAMP) $@
 

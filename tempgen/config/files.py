@@ -7,17 +7,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from tempgen.config.analysis import Analysis
 from tempgen.errors import ConfigError
+from tempgen.files import whole_file
 from tempgen.windows import format_deltas
 
 DEFAULT_FILE = Path("tempgen.yaml")
 """Taken by every command where it exists in the current folder."""
+Model = TypeVar("Model", bound=BaseModel)
 _DELTA_KEYS = ("deltas", "sessions")
 
 
@@ -65,30 +67,36 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
         raise ConfigError(f"{path} holds a {type(content).__name__}, an analysis is a mapping: see 'tempgen init'.")
     for key, value in (overrides or {}).items():
         _set_dotted(content, key, value)
-    return validate_analysis(content, origin=str(path))
+    return validate(Analysis, content, origin=str(path))
 
 
-def validate_analysis(content: Mapping[str, Any], *, origin: str = "the analysis") -> Analysis:
-    """Turn plain values into an :class:`Analysis`; ConfigError lists everything that is wrong, with near names."""
+def validate(model: type[Model], content: Mapping[str, Any], *, origin: str) -> Model:
+    """Turn plain values into a typed model.
+
+    Raises
+    ------
+    ConfigError
+        Lists everything that is wrong, unknown keys with the nearest known name.
+    """
     try:
-        return Analysis.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
-        problems = "\n".join(f"  - {_explain(problem)}" for problem in error.errors())
+        problems = "\n".join(f"  - {_explain(model, problem)}" for problem in error.errors())
         raise ConfigError(f"{origin} has {error.error_count()} problem(s):\n{problems}") from error
 
 
-def _explain(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"]) or "analysis"
+def _explain(root: type[BaseModel], problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"]) or "all of it"
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
-    known = _known_keys(problem["loc"][:-1])
+    known = _known_keys(root, problem["loc"][:-1])
     near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
     return f"{place}: unknown key; {hint}"
 
 
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    model: Any = Analysis
+def _known_keys(root: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    model: Any = root
     for part in location:
         field = getattr(model, "model_fields", {}).get(part)
         model = field.annotation if field else model
@@ -120,6 +128,24 @@ def _set_dotted(content: dict[str, Any], key: str, value: Any) -> None:
             raise ConfigError(f"Cannot set {key}: {parent} is a value, not a section.")
         content = below
     content[last] = value
+
+
+def write_analysis(path: Path, *, source: str, data: Path | None, name: str) -> Path:
+    """Write a commented analysis file for a kind of recording.
+
+    Raises
+    ------
+    ConfigError
+        If the file exists, or the source needs the root of a dataset and none is given.
+    """
+    if path.exists():
+        raise ConfigError(f"{path} exists and is left as it is: choose another name or remove it.")
+    content = {"name": name, "data": {"source": source, "path": data}}
+    analysis = validate(Analysis, content, origin="the new analysis (tempgen init)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary:
+        temporary.write_text(commented_yaml(analysis), encoding="utf-8")
+    return path
 
 
 def commented_yaml(analysis: Analysis | None = None) -> str:

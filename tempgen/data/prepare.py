@@ -1,7 +1,8 @@
 """From a source's files to a store: one run at a time, in parallel, resumable.
 
 An unfinished store is ``NAME.partial``: its runs are marked done one by one, so a killed preparation goes on where it
-was. The finished store is renamed into place.
+was. When all are done the store is put together beside them (without the voxels that are constant in some run, which is
+known only then) and renamed into place.
 """
 
 from __future__ import annotations
@@ -73,21 +74,21 @@ def prepare_store(
     """
     preprocess = preprocess or PreprocessConfig()
     recipe = dict(recipe or {"preprocess": preprocess.model_dump(mode="json"), "image_size": image_size})
-    recipe["n_runs"] = len(source.runs)
+    recipe |= {"n_runs": len(source.runs), "n_voxels_in_mask": int(source.mask.sum())}
     if out.exists() and not overwrite:
         _check_same_recipe(out, recipe)
         say(f"{out} is done: {len(source.runs)} runs")
         return out
     partial = _open_partial(out, recipe, say)
     lengths = np.array([_store_length(source, run) for run in source.runs])
-    bold = _bold_array(partial, n_runs=len(lengths), n_volumes=int(lengths.max()), n_voxels=int(source.mask.sum()))
-    _prepare_runs(source, partial, bold, preprocess=preprocess, n_jobs=n_jobs)
-    constant = _constant_voxels(partial, len(source.runs), n_voxels=bold.shape[2])
+    shape = (len(lengths), int(lengths.max()), int(source.mask.sum()))
+    working = _bold_array(partial / "working", shape)
+    _prepare_runs(source, partial, working, preprocess=preprocess, n_jobs=n_jobs)
+    constant = _constant_voxels(partial, n_runs=shape[0], n_voxels=shape[2])
     if constant.all():
         raise SourceDataError("No voxel of the mask varies in every run: is it the mask of these runs?")
     if constant.any():
         say(f"{constant.sum()} of {constant.size} voxels are constant in a run and are dropped")
-        _drop_voxels(partial, keep=~constant)
     dataset = describe_store(source, voxels=~constant, run_lengths=lengths)
     dataset.attrs = store_attrs(
         source,
@@ -95,11 +96,15 @@ def prepare_store(
         fingerprint=fingerprint(recipe),
         n_constant=int(constant.sum()),
     )
-    _write_images(source, partial, image_size)
-    write_zarr(dataset, partial / "store", mode="a")
+    shutil.rmtree(partial / "store", ignore_errors=True)
+    write_zarr(dataset, partial / "store")
+    bold = _bold_array(partial / "store", (*shape[:2], int((~constant).sum())))
+    for index in range(shape[0]):
+        bold[index] = working[index][:, ~constant]
+    _write_images(source, partial / "store", image_size)
     replace_folder(partial / "store", out)
     shutil.rmtree(partial)
-    say(f"{out}: {len(lengths)} runs, {int((~constant).sum())} voxels, {len(source.trials)} trials")
+    say(f"{out}: {shape[0]} runs, {bold.shape[2]} voxels, {len(source.trials)} trials")
     return out
 
 
@@ -125,20 +130,19 @@ def _open_partial(out: Path, recipe: Mapping[str, Any], say: Callable[[str], Non
     return partial
 
 
-def _bold_array(partial: Path, *, n_runs: int, n_volumes: int, n_voxels: int, name: str = "bold") -> zarr.Array:
-    group = zarr.open_group(partial / "store", mode="a", zarr_format=3)
-    if name in group and group[name].shape == (n_runs, n_volumes, n_voxels):
-        return group[name]
+def _bold_array(folder: Path, shape: tuple[int, int, int]) -> zarr.Array:
+    group = zarr.open_group(folder, mode="a", zarr_format=3)
+    if "bold" in group:
+        return group["bold"]
     return group.create_array(
-        name,
-        shape=(n_runs, n_volumes, n_voxels),
-        chunks=(1, n_volumes, n_voxels),
+        "bold",
+        shape=shape,
+        chunks=(1, *shape[1:]),
         dtype="float32",
         fill_value=np.nan,
         compressors=None,  # noise does not compress: reading stays at the disk's speed
         dimension_names=("run", "volume", "voxel"),
         attributes={"long_name": "BOLD", "units": "z-score per voxel and run"},
-        overwrite=True,
     )
 
 
@@ -210,23 +214,11 @@ def _constant_voxels(partial: Path, n_runs: int, *, n_voxels: int) -> NDArray[np
     return constant
 
 
-def _drop_voxels(partial: Path, *, keep: NDArray[np.bool_]) -> None:
-    """Rewrite bold with the voxels to keep; the full array goes only once the new one is whole."""
-    group = zarr.open_group(partial / "store", mode="a")
-    full = group["bold"]
-    if full.shape[2] == keep.sum():
-        return  # an earlier attempt got this far
-    kept = _bold_array(partial, n_runs=full.shape[0], n_volumes=full.shape[1], n_voxels=int(keep.sum()), name="kept")
-    for index in range(full.shape[0]):
-        kept[index] = full[index][:, keep]
-    replace_folder(partial / "store" / "kept", partial / "store" / "bold")
-
-
-def _write_images(source: Source, partial: Path, image_size: int) -> None:
+def _write_images(source: Source, folder: Path, image_size: int) -> None:
     if source.read_images is None:
         return
     image_ids = np.unique(source.trials["image_id"].to_numpy())
-    group = zarr.open_group(partial / "store", mode="a")
+    group = zarr.open_group(folder, mode="a")
     array: zarr.Array | None = None
     starts = range(0, len(image_ids), IMAGES_PER_CHUNK)
     for start in tqdm(starts, desc="images", unit="chunk", disable=None):
@@ -239,9 +231,8 @@ def _write_images(source: Source, partial: Path, image_size: int) -> None:
                 dtype="uint8",
                 dimension_names=("image", "row", "column", "rgb"),
                 attributes={"long_name": "seen image", "units": "1"},
-                overwrite=True,
             )
         array[start : start + len(images)] = images
     group.create_array(
-        "image_of", data=image_ids.astype(np.int64), dimension_names=("image",), overwrite=True
+        "image_of", data=image_ids.astype(np.int64), dimension_names=("image",)
     ).attrs["long_name"] = "image_id of each seen image"

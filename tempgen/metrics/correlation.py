@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tempgen.errors import MetricError
 from tempgen.metrics.checks import check_features
 
-__all__ = ["correlation_matrix", "standardize_rows"]
+__all__ = ["correlate_rows", "correlation_matrix", "standardize_rows"]
 
 _CONSTANT_ULPS = 4  # spread of a row, in roundings of its largest value, below which it counts as constant
 
@@ -71,10 +71,31 @@ def correlation_matrix(
     MetricError
         If the two differ in their number of features, or one of them is not a matrix of finite floats.
     """
-    if np.shape(reconstructed_features)[1:] != np.shape(pool_features)[1:]:
+    pool, reconstructed = standardize_rows(pool_features), standardize_rows(reconstructed_features)
+    return correlate_rows(reconstructed, pool)
+
+
+def correlate_rows(reconstructed: NDArray[np.float32], pool: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Correlations between rows that `standardize_rows` made, for a pool that serves many reconstructions.
+
+    Parameters
+    ----------
+    reconstructed : array of float32, shape (n_trials, n_features)
+    pool : array of float32, shape (n_images, n_features)
+
+    Returns
+    -------
+    array of float32, shape (n_trials, n_images)
+
+    Raises
+    ------
+    MetricError
+        If the two differ in their number of features.
+    """
+    if reconstructed.shape[1] != pool.shape[1]:
         raise MetricError(
-            f"Reconstructions have features of shape {np.shape(reconstructed_features)[1:]}, seen images of shape "
-            f"{np.shape(pool_features)[1:]}; compute both from images of one size with one network."
+            f"Reconstructions have {reconstructed.shape[1]} features, seen images {pool.shape[1]}; "
+            "compute both from images of one size with one network."
         )
-    correlation: NDArray[np.float32] = standardize_rows(reconstructed_features) @ standardize_rows(pool_features).T
+    correlation: NDArray[np.float32] = reconstructed @ pool.T
     return correlation

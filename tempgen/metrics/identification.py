@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tempgen.errors import MetricError
 from tempgen.metrics.checks import NO_IMAGE, check_target_image
-from tempgen.metrics.correlation import correlation_matrix, standardize_rows
+from tempgen.metrics.correlation import correlate_rows, standardize_rows
 
 __all__ = ["IDENTIFICATION_DIRECTION", "identification_from_correlation", "two_way_identification"]
 
@@ -104,6 +104,6 @@ def two_way_identification(
     scores = np.empty(n_trials, dtype=np.float32)
     for first in range(0, n_trials, _BLOCK_TRIALS):
         block = slice(first, first + _BLOCK_TRIALS)
-        correlation = correlation_matrix(reconstructed_features=reconstructed_features[block], pool_features=pool)
+        correlation = correlate_rows(standardize_rows(reconstructed_features[block]), pool)
         scores[block] = identification_from_correlation(correlation, target_image[block])
     return scores

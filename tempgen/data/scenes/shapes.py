@@ -66,7 +66,9 @@ def box(at: Points, centre: Point, half: Point, *, rounding: float = 0.0) -> Fie
     if rounding == 0.0:
         return np.maximum(x, y)
     outside_x, outside_y = np.maximum(x, 0.0), np.maximum(y, 0.0)
-    return np.sqrt(outside_x * outside_x + outside_y * outside_y) + np.minimum(np.maximum(x, y), 0.0) - rounding
+    return (
+        np.sqrt(outside_x * outside_x + outside_y * outside_y) + np.minimum(np.maximum(x, y), 0.0) - rounding
+    )
 
 
 def stroke(at: Points, start: Point, end: Point, width: float) -> Field:

@@ -1,0 +1,149 @@
+"""Which trials train and which test.
+
+By run (the time-resolved split), so that successive trials share a split and no volume serves both; by default without
+any training trial of an image that occurs in the test runs. Or NSD's standard split by image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tempgen.config.analysis import SplitConfig
+from tempgen.config.files import fingerprint
+from tempgen.errors import SplitError
+from tempgen.windows import Window, usable_trials
+
+Role = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The role of every trial of a store.
+
+    Attributes
+    ----------
+    train, test : array of bool, shape (n_trials,)
+        Disjoint; trials that are neither were left out, and ``counts`` says why.
+    counts : dict of str to int
+        Trials, runs and what was given up: ``n_train``, ``n_test``, ``n_train_runs``, ``n_test_runs``,
+        ``n_left_out_window`` (a window at a requested delta would leave the run), ``n_left_out_image`` (training trials of
+        images that occur in test runs), ``n_train_sharing_volumes`` (training trials with a volume in a test window).
+    kind : str
+        ``"time-resolved"`` or ``"nsd-standard"``.
+    image_disjoint : bool
+        Whether no image serves both training and test.
+    """
+
+    train: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+    counts: dict[str, int]
+    kind: str
+    image_disjoint: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any trial's role."""
+        return fingerprint(np.packbits(self.train).tobytes().hex(), np.packbits(self.test).tobytes().hex())
+
+    def describe(self) -> str:
+        """What the split costs, for the terminal."""
+        counts = self.counts
+        lines = [
+            f"{self.kind} split: {counts['n_train']} training trials ({counts['n_train_runs']} runs), "
+            f"{counts['n_test']} test trials ({counts['n_test_runs']} runs)",
+            f"  left out: {counts['n_left_out_window']} trials whose windows leave their run, "
+            f"{counts['n_left_out_image']} training trials of images that occur in test runs",
+        ]
+        if counts["n_train_sharing_volumes"]:
+            lines.append(
+                f"  caution: {counts['n_train_sharing_volumes']} training trials share volumes with test windows; "
+                "a split by run (time-resolved) has none"
+            )
+        if not self.image_disjoint:
+            lines.append("  images may occur in training and test")
+        return "\n".join(lines)
+
+
+def split_trials(
+    trials: pd.DataFrame, config: SplitConfig, *, window: Window, deltas: tuple[int, ...], with_images: bool
+) -> Split:
+    """Assign every trial to training, test or neither.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        From :func:`tempgen.data.store.trials_of`.
+    config : SplitConfig
+    window, deltas : Window and tuple of int
+        A trial is used only if its windows at all ``deltas`` lie inside its run.
+    with_images : bool
+        Whether trials show images; a store of mere labels (eight categories, say) cannot be image-disjoint.
+
+    Raises
+    ------
+    SplitError
+        If no training or no test trial is left, more runs are asked for than there are, or NSD's standard split is asked
+        of data without the shared images.
+    """
+    usable = usable_trials(trials["onset_tr"], run_length=trials["run_length"], window=window, deltas=deltas)
+    if config.kind == "nsd-standard":
+        in_test = trials["shared1000"].to_numpy(dtype=bool)
+        if not in_test.any():
+            raise SplitError("No trial shows one of NSD's shared images: use split.kind: time-resolved.")
+        disjoint = True
+        repeats = np.zeros(len(trials), dtype=bool)
+    else:
+        in_test = np.isin(trials["run"], _test_runs(trials, config))
+        disjoint = config.image_disjoint and with_images
+        repeats = ~in_test & np.isin(trials["image_id"], trials["image_id"][in_test]) if disjoint else np.zeros_like(in_test)
+    train, test = usable & ~in_test & ~repeats, usable & in_test
+    for role, chosen in (("training", train), ("test", test)):
+        if not chosen.any():
+            raise SplitError(
+                f"No {role} trial is left of {len(trials)}: {int((~usable).sum())} have windows that leave their run at deltas "
+                f"{deltas[0]}..{deltas[-1]}, {int(repeats.sum())} show an image of the test runs. "
+                "Ask for fewer shifts, more runs, or set split.image_disjoint: false."
+            )
+    counts = {
+        "n_trials": len(trials),
+        "n_train": int(train.sum()),
+        "n_test": int(test.sum()),
+        "n_train_runs": int(trials["run"][train].nunique()),
+        "n_test_runs": int(trials["run"][test].nunique()),
+        "n_left_out_window": int((~usable).sum()),
+        "n_left_out_image": int((usable & repeats).sum()),
+        "n_train_sharing_volumes": _n_sharing_volumes(trials, train, test, window, deltas),
+    }
+    return Split(train, test, counts, config.kind, disjoint)
+
+
+def _test_runs(trials: pd.DataFrame, config: SplitConfig) -> NDArray[np.int64]:
+    runs = np.unique(trials["run"])
+    n_test = config.n_test_runs if config.n_test_runs is not None else max(1, round(config.test_fraction * len(runs)))
+    if n_test >= len(runs):
+        raise SplitError(f"{n_test} test runs were asked for, there are {len(runs)} and training needs at least one.")
+    return np.sort(np.random.default_rng(config.seed).permutation(runs)[:n_test])
+
+
+def _n_sharing_volumes(
+    trials: pd.DataFrame,
+    train: NDArray[np.bool_],
+    test: NDArray[np.bool_],
+    window: Window,
+    deltas: tuple[int, ...],
+) -> int:
+    """Training trials of which some window, at any delta, contains a volume of a test window."""
+    offsets = np.array(window.offsets(deltas))
+    length = int(trials["run_length"].max())
+
+    def volumes(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.asarray(trials["run"])[chosen, None] * length + np.asarray(trials["onset_tr"])[chosen, None] + offsets
+
+    tested = np.zeros((int(trials["run"].max()) + 1) * length, dtype=bool)
+    tested[volumes(test)] = True
+    return int(tested[volumes(train)].any(axis=1).sum())

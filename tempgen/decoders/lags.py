@@ -1,0 +1,107 @@
+"""Decoders by name, at many lags: the one place that knows which decoders there are.
+
+A decoder kind offers: fitting at many train lags, predicting at many test lags, and a folder to load from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempgen.config.analysis import DecoderConfig
+from tempgen.decoders.ridge import RidgeDecoder
+from tempgen.decoders.ridge_solver import VolumeReader, fit_ridge_lags, predict_ridge_lags
+from tempgen.errors import DecoderError
+from tempgen.windows import Window
+
+
+def fit_lags(
+    config: DecoderConfig,
+    volume: VolumeReader,
+    targets: NDArray[np.float32],
+    *,
+    deltas: Sequence[int],
+    window: Window,
+    groups: NDArray[np.int64],
+    device: str | None = None,
+) -> Iterator[tuple[int, RidgeDecoder]]:
+    """Fit a decoder at each train lag, one after the other.
+
+    Parameters
+    ----------
+    volume : callable
+        ``volume(offset)`` gives the volume ``offset`` TRs after each training trial's onset, shape (n_trials, n_voxels).
+    targets : array of float32, shape (n_trials, n_targets)
+        What to predict, the same at every lag.
+    deltas : sequence of int
+        Train lags (TRs).
+    groups : array of int, shape (n_trials,)
+        Run of each training trial: penalties are chosen on runs held out of the training.
+
+    Yields
+    ------
+    (int, RidgeDecoder)
+        Train lag and fitted decoder, in ascending order of the lag.
+    """
+    chosen = {
+        "alphas": config.alphas,
+        "n_folds": config.n_folds,
+        "alpha_per_target": config.alpha_per_target,
+        "device": device,
+    }
+    fits = fit_ridge_lags(
+        volume, targets, deltas=sorted(deltas), start_tr=window.start_tr, n_tr=window.n_tr, groups=groups, **chosen
+    )
+    for delta, fit in fits:
+        yield delta, RidgeDecoder.from_fit(fit, **chosen)
+
+
+def predict_lags(
+    decoders: Mapping[int, RidgeDecoder],
+    volume: VolumeReader,
+    *,
+    test_deltas: Sequence[int],
+    start_tr: int,
+) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    """Predictions of every decoder at every test lag.
+
+    Yields
+    ------
+    (int, int, array of float32, shape (n_trials, n_targets))
+        Train lag, test lag, predictions.
+    """
+    fits = {delta: decoder.fit_ for delta, decoder in decoders.items()}
+    yield from predict_ridge_lags(volume, fits, test_deltas=test_deltas, start_tr=start_tr)
+
+
+def load_decoder(folder: Path) -> RidgeDecoder:
+    """Load a saved decoder of any kind.
+
+    Raises
+    ------
+    DecoderError
+        If the folder is no decoder's, or of a kind that this version does not know.
+    """
+    kind = _config_of(folder).get("kind")
+    if kind != "ridge":
+        raise DecoderError(f"{folder} holds a decoder of kind {kind!r}; this version knows: ridge.")
+    return RidgeDecoder.from_pretrained(folder)
+
+
+def decoder_provenance(folder: Path) -> dict[str, Any]:
+    """What a saved decoder says of its making, without loading its weights."""
+    provenance: dict[str, Any] = _config_of(folder).get("provenance", {})
+    return provenance
+
+
+def _config_of(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise DecoderError(f"{folder} is no decoder: it has no config.json. Train it again.")
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return config

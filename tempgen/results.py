@@ -1,0 +1,107 @@
+"""The one labelled array of an analysis: score[train_delta, test_delta, target, trial], one variable a metric.
+
+- **General** is the row ``.sel(train_delta=0)``, **Specialized** the diagonal, the **generalization matrix** all of it.
+- Cells that were not computed, and trials without a previous or next image, are NaN.
+- ``target`` says with which image a reconstruction was compared: the trial's own (``current``) or its neighbours'.
+- Beside each metric stands ``METRIC_chance`` (train_delta, test_delta, target): its score when reconstructions meet the
+  images of other trials, measured on the same reconstructions.
+- Coordinates of the trials (``subject``, ``session``, ``run``, ``image_id``, ``repetition``, ``onset_tr``) make any grouping one line.
+- Attributes say how the result was made; they are numbers and text, so that zarr and netCDF keep them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tempgen.errors import ResultsError
+from tempgen.files import whole_file, whole_folder, write_zarr
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+RESULTS_FORMAT = 1
+"""Changes when an older result can no longer be read."""
+SCORE_DIMS = ("train_delta", "test_delta", "target", "trial")
+TARGETS = ("previous", "current", "next")
+
+
+def metrics_of(results: xr.Dataset) -> list[str]:
+    """Names of the score variables, in the order of the suite.
+
+    Raises
+    ------
+    ResultsError
+        If there is none: the dataset is no result.
+    """
+    names = [str(name) for name, variable in results.data_vars.items() if variable.dims == SCORE_DIMS]
+    if not names:
+        raise ResultsError(
+            f"No variable has the dimensions {SCORE_DIMS}: this is no result of tempgen. Its variables: {list(results.data_vars)}."
+        )
+    return names
+
+
+def write_results(results: xr.Dataset, path: Path) -> None:
+    """Write a result as a zarr folder, whole or not at all."""
+    from tempgen import __version__
+
+    marked = results.assign_attrs(results_format=RESULTS_FORMAT, tempgen_version=__version__)
+    with whole_folder(path) as temporary:
+        write_zarr(marked, temporary)
+
+
+def open_results(path: Path | str) -> xr.Dataset:
+    """Open a result.
+
+    Parameters
+    ----------
+    path : Path or str
+        A zarr folder of ``tempgen evaluate``, a netCDF file of ``tempgen export``, or the folder of an analysis.
+
+    Returns
+    -------
+    xarray.Dataset
+        Scores with dims (train_delta, test_delta, target, trial), read into memory.
+
+    Raises
+    ------
+    ResultsError
+        If there is none, it is unreadable, or another format wrote it.
+    """
+    import xarray as xr
+
+    path = Path(path)
+    if (path / "results.zarr").exists():
+        path = path / "results.zarr"
+    if not path.exists():
+        raise ResultsError(f"There is no result {path}: make one with 'tempgen evaluate' or 'tempgen run'.")
+    try:
+        if path.is_dir():
+            results = xr.open_zarr(path, consolidated=False, chunks=None).load()
+        else:
+            results = xr.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultsError(f"{path} is no result of tempgen ({error}).") from error
+    found = results.attrs.get("results_format")
+    if found != RESULTS_FORMAT:
+        raise ResultsError(
+            f"{path} has results format {found} (tempgen {results.attrs.get('tempgen_version', 'unknown')}), this version reads "
+            f"{RESULTS_FORMAT}. Run 'tempgen evaluate --overwrite' to make it again."
+        )
+    return results
+
+
+def export_netcdf(results: xr.Dataset, path: Path) -> Path:
+    """Write a result as one netCDF file to mail, whole or not at all."""
+    with whole_file(path) as temporary:
+        results.to_netcdf(temporary, engine="h5netcdf")
+    return path
+
+
+def recipe_of(results: xr.Dataset) -> Mapping[str, Any]:
+    """How a result was made, as nested mappings (the analysis and what it met)."""
+    recipe: Mapping[str, Any] = json.loads(results.attrs.get("recipe", "{}"))
+    return recipe

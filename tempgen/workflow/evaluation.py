@@ -1,0 +1,151 @@
+"""Step 4 of an analysis: score its decoders at shifted windows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from tempgen.config import Analysis
+from tempgen.data.store import label_names_of, read_seen_images
+from tempgen.data.window_dataset import WindowDataset
+from tempgen.decoders import RidgeDecoder, TargetSpec, area_average, load_decoder, predict_lags
+from tempgen.errors import ConfigError
+from tempgen.generalization.evaluate import (
+    LabelScorer,
+    PixelScorer,
+    Scorer,
+    cells_to_score,
+    evaluate_predictions,
+)
+from tempgen.metrics import IMAGE_METRICS, ImageSuite, Metric, label_metrics
+from tempgen.results import open_results, recipe_of, write_results
+from tempgen.workflow.places import Places, is_done
+from tempgen.workflow.recording import Say, prepare_recording
+from tempgen.workflow.training import trained_deltas
+from tempgen.workflow.trial_sets import TrialSets
+
+
+def evaluate_decoders(
+    analysis: Analysis, *, store: xr.Dataset | None = None, say: Say = print, overwrite: bool = False
+) -> xr.Dataset:
+    """Score the analysis' decoders and write the result, unless it is there.
+
+    Raises
+    ------
+    DecoderError
+        If a decoder that the analysis needs was not trained.
+    ConfigError
+        If a result of another analysis is in the way, or a metric does not exist.
+    """
+    store = prepare_recording(analysis, say=say) if store is None else store
+    places, sets = Places(analysis), TrialSets.of(analysis, store)
+    folders = trained_deltas(analysis, sets)
+    general_delta = analysis.training.general_delta
+    recipe: dict[str, Any] = {
+        **sets.recipe(),
+        "train_deltas": list(folders),
+        "test_deltas": list(analysis.test_deltas),
+        "general_delta": general_delta,
+        "evaluation": analysis.evaluation.model_dump(mode="json"),
+    }
+    if places.results.exists():
+        results = open_results(places.results)
+        if is_done(recipe_of(results), recipe, what=places.results, overwrite=overwrite):
+            say(f"{places.results} is done")
+            return results
+    windows = sets.test_windows()
+    cells = cells_to_score(
+        list(folders), analysis.test_deltas, general_delta=general_delta, matrix=analysis.evaluation.matrix
+    )
+    decoders = {delta: load_decoder(folder) for delta, folder in folders.items()}
+    results = evaluate_predictions(
+        _predictions(decoders, windows, cells=cells, matrix=analysis.evaluation.matrix),
+        scorer=_scorer(sets, windows),
+        trials=windows.table,
+        targets=analysis.evaluation.targets,
+        train_deltas=list(folders),
+        test_deltas=analysis.test_deltas,
+        window=sets.window,
+    )
+    results = results.assign_coords(subject=("trial", np.full(len(windows), store.attrs["subject"], dtype=object)))
+    write_results(results.assign_attrs(_attrs(sets, windows, recipe)), places.results)
+    say(f"{places.results}: {len(cells)} cells, {len(windows)} test trials")
+    return open_results(places.results)
+
+
+def _predictions(
+    decoders: dict[int, RidgeDecoder], windows: WindowDataset, *, cells: set[tuple[int, int]], matrix: bool
+) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    """Predictions of the cells, with progress; without the matrix each row asks for its own test lags only."""
+    start_tr = windows.window.start_tr
+    rows = [tuple(decoders)] if matrix else [(train,) for train in decoders]
+    with tqdm(total=len(cells), desc="evaluate", unit="cell", disable=None) as progress:
+        for row in rows:
+            tests = sorted({test for train, test in cells if train in row})
+            chosen = {train: decoders[train] for train in row}
+            if not tests:
+                continue
+            for cell in predict_lags(chosen, windows.volume, test_deltas=tests, start_tr=start_tr):
+                yield cell
+                progress.update()
+
+
+def _scorer(sets: TrialSets, windows: WindowDataset) -> Scorer:
+    spec, evaluation = sets.target_spec, sets.analysis.evaluation
+    if spec.kind == "labels":
+        names = label_names_of(sets.store)
+        return LabelScorer(_chosen_metrics(dict(label_metrics(len(names))), evaluation.metrics))
+    shown = windows.table[["previous_image", "image_id", "next_image"]].to_numpy()
+    image_ids = np.unique(shown[shown >= 0])
+    images = read_seen_images(sets.store, image_ids).astype(np.float32) / 255
+    size = evaluation.image_size or images.shape[1]
+    if size != images.shape[1]:
+        images = area_average(images, size)
+    at_size = TargetSpec(kind="pixels", size=spec.size, image_size=size)
+    return PixelScorer(
+        suite=ImageSuite(images),
+        image_ids=image_ids,
+        reconstruct=at_size.reconstruct,
+        metrics=_chosen_metrics(dict(IMAGE_METRICS), evaluation.metrics),
+    )
+
+
+def _chosen_metrics(known: dict[str, Metric], names: tuple[str, ...] | None) -> list[Metric]:
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise ConfigError(f"evaluation.metrics names {unknown}; for these data there are: {', '.join(known)}.")
+    return [known[name] for name in names or known]
+
+
+def _attrs(sets: TrialSets, windows: WindowDataset, recipe: dict[str, Any]) -> dict[str, Any]:
+    """How the result was made; numbers and text only, so that netCDF keeps them."""
+    table, attrs = windows.table, sets.store.attrs
+    gaps = table.groupby("run")["onset_s"].diff().dropna()
+    return {
+        "title": f"tempgen: {sets.analysis.name}",
+        "subject": attrs["subject"],
+        "data_kind": attrs["data_kind"],
+        **{key: value for key, value in attrs.items() if key.startswith("note_")},
+        "decoder": sets.analysis.decoder.kind,
+        "decoder_target": sets.target_spec.kind,
+        "signal": "bold",
+        "general_delta": sets.analysis.training.general_delta,
+        "tr_s": sets.window.tr_s,
+        "start_tr": sets.window.start_tr,
+        "n_tr": sets.window.n_tr,
+        "window": sets.window.describe(),
+        "stimulus_duration_s": float(table["duration_s"].median()),
+        "soa_s": float(gaps.median()) if len(gaps) else float("nan"),
+        "split": sets.split.kind,
+        "split_fingerprint": sets.split.fingerprint,
+        "image_disjoint": int(sets.split.image_disjoint),
+        **sets.split.counts,
+        "recipe": json.dumps(recipe, sort_keys=True),
+        "analysis": sets.analysis.model_dump_json(),
+    }

@@ -1,0 +1,64 @@
+"""Step 5 of an analysis: execute its notebook, which writes the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tempgen.config import Analysis
+from tempgen.config.files import packaged_file
+from tempgen.errors import ConfigError, ResultsError
+from tempgen.files import whole_file
+from tempgen.workflow.places import Places
+from tempgen.workflow.recording import Say
+
+NOTEBOOK = "general_vs_specialized.ipynb"
+
+
+def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = False) -> list[Path]:
+    """Execute the notebook on the analysis' result; figures and the executed notebook land in its figures folder.
+
+    Figures that are newer than the result are kept.
+
+    Raises
+    ------
+    ResultsError
+        If there is no result yet.
+    ConfigError
+        If papermill is not installed.
+    """
+    places = Places(analysis)
+    if not places.results.exists():
+        raise ResultsError(f"There is no result {places.results}: run 'tempgen evaluate' first.")
+    executed = places.figures / NOTEBOOK
+    if not overwrite and executed.exists() and executed.stat().st_mtime > places.results.stat().st_mtime:
+        say(f"{places.figures} is done")
+        return _figures_in(places.figures)
+    try:
+        import papermill
+    except ImportError as error:
+        raise ConfigError("Figures are made by a notebook, which needs papermill: pip install 'tempgen[notebooks]'.") from error
+    config = analysis.figures
+    parameters = {
+        "results": str(places.results.resolve()),
+        "figures": str(places.figures.resolve()),
+        "metrics": list(config.metrics or ()),
+        "n_draws": config.n_draws,
+        "level": config.level,
+        "formats": list(config.formats),
+    }
+    with whole_file(executed) as temporary:
+        papermill.execute_notebook(
+            str(packaged_file("notebooks", NOTEBOOK)),
+            str(temporary),
+            parameters=parameters,
+            progress_bar=False,
+            log_output=False,
+            kernel_name="python3",
+        )
+    figures = _figures_in(places.figures)
+    say("figures:\n" + "\n".join(f"  {path}" for path in figures))
+    return figures
+
+
+def _figures_in(folder: Path) -> list[Path]:
+    return sorted(path for suffix in ("png", "svg", "pdf") for path in folder.glob(f"*.{suffix}"))

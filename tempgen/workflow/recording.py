@@ -1,0 +1,102 @@
+"""Steps 1 and 2 of an analysis: have a recording, prepare its store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import xarray as xr
+
+from tempgen.config import Analysis
+from tempgen.data.source import Source
+from tempgen.data.store import open_store
+from tempgen.workflow.places import Places, is_done
+
+Say = Callable[[str], None]
+
+
+def simulate_recording(analysis: Analysis, *, say: Say = print) -> None:
+    """Write the analysis' simulated subject, unless it is there."""
+    from tempgen.data.simulate import simulate_nsd
+
+    places = Places(analysis)
+    config = analysis.data.simulate
+    say(
+        f"simulated subject {analysis.data.subject} in {places.dataset}: {config.code} code, "
+        f"signal-to-noise ratio {config.snr:g}, {config.n_sessions} sessions"
+    )
+    simulate_nsd(places.dataset, config, subjects=(int(analysis.data.subject),))
+
+
+def open_source(analysis: Analysis) -> Source:
+    """Describe the recording that the analysis names.
+
+    Raises
+    ------
+    SourceDataError
+        If files are missing or contradict each other.
+    """
+    places, data = Places(analysis), analysis.data
+    if data.source == "bids":
+        from tempgen.data.bids import open_bids
+
+        confounds = data.preprocess.confounds
+        return open_bids(
+            places.dataset,
+            data.subject,
+            **data.bids.model_dump(),
+            confounds=confounds if isinstance(confounds, tuple) else (),
+        )
+    from tempgen.data.nsd import open_nsd
+
+    return open_nsd(
+        places.dataset,
+        int(data.subject),
+        roi=data.roi,
+        atlases=data.atlases,
+        sessions=data.sessions,
+        with_motion=data.preprocess.confounds is not False,
+    )
+
+
+def _recipe(analysis: Analysis) -> dict[str, Any]:
+    """What determines the store, as plain values."""
+    data = analysis.data
+    unused = {"nsd": {"simulate", "bids"}, "bids": {"simulate", "roi", "atlases", "sessions"}, "simulated": {"bids"}}
+    recipe = data.model_dump(mode="json", exclude=unused[data.source])
+    recipe["path"] = str(Places(analysis).dataset.resolve()) if data.path is not None else "simulated"
+    return recipe
+
+
+def prepare_recording(
+    analysis: Analysis, *, say: Say = print, n_jobs: int | None = None, overwrite: bool = False
+) -> xr.Dataset:
+    """Open the analysis' store, preparing it (and simulating its subject) if it is not there.
+
+    Raises
+    ------
+    ConfigError
+        If a store made with another data section is there and ``overwrite`` is off.
+    """
+    from tempgen.data.prepare import prepare_store
+
+    places, recipe = Places(analysis), _recipe(analysis)
+    if places.store.exists():
+        made_with = json.loads(open_store(places.store).attrs["recipe"])
+        made_with = {key: made_with[key] for key in made_with if not key.startswith("n_")}
+        if is_done(made_with, recipe, what=places.store, overwrite=overwrite):
+            return open_store(places.store)
+    if analysis.data.source == "simulated":
+        simulate_recording(analysis, say=say)
+    prepare_store(
+        open_source(analysis),
+        places.store,
+        preprocess=analysis.data.preprocess,
+        image_size=analysis.data.image_size,
+        recipe=recipe,
+        n_jobs=n_jobs,
+        overwrite=overwrite,
+        say=say,
+    )
+    return open_store(places.store)

@@ -1,0 +1,128 @@
+"""Step 3 of an analysis: fit a decoder at each train lag."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from tqdm.auto import tqdm
+
+from tempgen.config import Analysis
+from tempgen.decoders import decoder_provenance, fit_lags
+from tempgen.errors import DecoderError
+from tempgen.windows import format_deltas
+from tempgen.workflow.places import Places, is_done
+from tempgen.workflow.recording import Say, prepare_recording
+from tempgen.workflow.trial_sets import TrialSets
+
+
+def train_decoders(
+    analysis: Analysis,
+    deltas: Sequence[int],
+    *,
+    store: xr.Dataset | None = None,
+    say: Say = print,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Fit one decoder for each train lag and save each as soon as it is fitted; those that are there are kept.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    deltas : sequence of int
+        Train lags (TRs): ``[general_delta]`` for the General decoder, ``training.deltas`` for the Specialized ones.
+    store : xarray.Dataset, optional
+        The analysis' store; prepared if None.
+    overwrite : bool
+        Fit again what another analysis made in the same folder.
+
+    Returns
+    -------
+    list of Path
+        The decoders' folders, in the order of ``deltas``.
+
+    Raises
+    ------
+    ConfigError
+        If a decoder of another analysis is in the way.
+    """
+    store = prepare_recording(analysis, say=say) if store is None else store
+    places, sets = Places(analysis), TrialSets.of(analysis, store)
+    say(sets.window.describe())
+    say(sets.split.describe())
+    recipe = sets.recipe()
+    waiting = [
+        delta
+        for delta in deltas
+        if not _is_trained(places.decoder(delta), {**recipe, "train_delta": delta}, overwrite=overwrite)
+    ]
+    if len(waiting) < len(deltas):
+        done = format_deltas(set(deltas) - set(waiting))
+        say(f"decoders at lags {done} are there")
+    if waiting:
+        windows = sets.train_windows()
+        fitted = fit_lags(
+            analysis.decoder,
+            windows.volume,
+            sets.train_targets(windows),
+            deltas=waiting,
+            window=sets.window,
+            groups=windows.table["run"].to_numpy(),
+            device=analysis.training.device,
+        )
+        for delta, decoder in tqdm(fitted, total=len(waiting), desc="train", unit="lag", disable=None):
+            decoder.save_pretrained(
+                places.decoder(delta),
+                target=sets.target_spec.to_dict(),
+                provenance=_provenance(sets, {**recipe, "train_delta": delta}),
+            )
+        say(f"trained at lags {format_deltas(waiting)}: {places.decoder(waiting[0]).parent}")
+    return [places.decoder(delta) for delta in deltas]
+
+
+def trained_deltas(analysis: Analysis, sets: TrialSets) -> dict[int, Path]:
+    """Folders of the decoders that the analysis' evaluation needs, by train lag.
+
+    Raises
+    ------
+    DecoderError
+        If one is missing; the message says which command makes it.
+    ConfigError
+        If one was made by another analysis.
+    """
+    places, recipe = Places(analysis), sets.recipe()
+    wanted = sorted({*analysis.training.deltas, analysis.training.general_delta})
+    missing = [
+        delta for delta in wanted if not _is_trained(places.decoder(delta), {**recipe, "train_delta": delta}, overwrite=False)
+    ]
+    if missing:
+        raise DecoderError(
+            f"No decoder was trained at lags {format_deltas(missing)} (looked in {places.decoder(0).parent}): "
+            f"run 'tempgen train-specialized --delta {format_deltas(missing)}' first."
+        )
+    return {delta: places.decoder(delta) for delta in wanted}
+
+
+def _is_trained(folder: Path, recipe: dict[str, Any], *, overwrite: bool) -> bool:
+    if not folder.exists():
+        return False
+    made_with = json.loads(str(decoder_provenance(folder).get("recipe", "{}")))
+    return is_done(made_with, recipe, what=folder, overwrite=overwrite)
+
+
+def _provenance(sets: TrialSets, recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a decoder's model card says of its making."""
+    attrs = sets.store.attrs
+    return {
+        "recipe": json.dumps(recipe, sort_keys=True),
+        "subject": attrs["subject"],
+        "data_kind": attrs["data_kind"],
+        **{key: value for key, value in attrs.items() if key.startswith("note_")},
+        "train_delta": recipe["train_delta"],
+        "window": sets.window.describe(),
+        "split": sets.split.kind,
+        **sets.split.counts,
+    }

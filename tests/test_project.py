@@ -1,0 +1,169 @@
+"""The files that describe the project agree with one another and with the code."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tempgen._version import __version__
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+# Where conda-forge's name is another.
+CONDA_NAMES = {"isal": "python-isal", "torch": "pytorch"}
+# Runtime dependencies that tempgen names to a library instead of importing them, and where it does.
+USED_BY_NAME = {"h5netcdf": 'engine="h5netcdf"'}
+# Distributions of the notebooks extra that are there for the user: a kernel and an editor.
+FOR_THE_USER = {"ipykernel", "jupyterlab"}
+# Tools of the dev extra that are run and not imported.
+TOOLS = {
+    "mypy",
+    "nbstripout",
+    "pandas-stubs",
+    "pre-commit",
+    "pytest-xdist",
+    "ruff",
+    "types-pyyaml",
+    "types-tqdm",
+}
+
+
+def requirements(lines: list[str]) -> dict[str, Requirement]:
+    """By canonical name; tempgen's own extras, which an extra may name, are left out."""
+    parsed = [Requirement(line) for line in lines]
+    return {canonicalize_name(item.name): item for item in parsed if item.name != "tempgen"}
+
+
+RUNTIME = requirements(PROJECT["dependencies"])
+OPTIONAL = {extra: requirements(lines) for extra, lines in EXTRAS.items()}
+
+
+def constraint_pins() -> dict[str, str]:
+    """Version of each pinned distribution, by canonical name."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+def third_party_imports(folder: str, *, everywhere: bool) -> dict[str, str]:
+    """Import name -> one file that imports it, at module level or ``everywhere``; ours and Python's own left out."""
+    found = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree) if everywhere else tree.body:
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules = [node.module]
+            else:
+                continue
+            found |= {module.split(".")[0]: str(path.relative_to(ROOT)) for module in modules}
+    ours = {"tempgen", "tests", "benchmarks", "conftest"}
+    return {name: path for name, path in found.items() if name not in ours | sys.stdlib_module_names}
+
+
+def distributions(import_names: dict[str, str]) -> dict[str, str]:
+    """Canonical distribution name -> one file that imports it."""
+    providers = packages_distributions()
+    return {
+        canonicalize_name(provider): path
+        for name, path in import_names.items()
+        for provider in providers.get(name, [name])[:1]
+    }
+
+
+def test_environment_yml_is_in_step_with_pyproject() -> None:
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    conda = [entry for entry in entries if isinstance(entry, str)]
+    wanted = RUNTIME | OPTIONAL["notebooks"] | OPTIONAL["torch"]
+    expected = [f"{CONDA_NAMES.get(name, name)}{item.specifier}" for name, item in wanted.items()]
+
+    assert sorted(conda) == sorted([*expected, f"python{PROJECT['requires-python']}", "pip"])
+    assert entries[-1] == {"pip": ["-e ."]}
+
+
+def test_constraints_pin_every_direct_dependency_within_its_range() -> None:
+    pins = constraint_pins()
+    for item in (requirement for group in (RUNTIME, *OPTIONAL.values()) for requirement in group.values()):
+        name = canonicalize_name(item.name)
+        assert name in pins, f"constraints.txt does not pin {name}"
+        assert item.specifier.contains(pins[name]), f"constraints.txt pins {name}=={pins[name]}, not {item}"
+
+
+def test_constraints_name_no_build_path_or_editable() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pin = re.compile(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*")
+    assert [line for line in lines if line and not line.startswith("#") and not pin.fullmatch(line)] == []
+
+
+def test_pre_commit_runs_the_pinned_tools() -> None:
+    pins = constraint_pins()
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    for hook in (hook for repo in config["repos"] for hook in repo["hooks"]):
+        for name, version in (requirement.split("==") for requirement in hook["additional_dependencies"]):
+            assert version == pins[name], (
+                f"{hook['id']} runs {name} {version}, constraints.txt pins {pins[name]}"
+            )
+
+
+def test_versions_agree() -> None:
+    newest = re.search(r"^## \[([^]]+)\]", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == __version__
+    assert newest is not None
+    assert newest[1] in (__version__, "Unreleased")
+
+
+def test_everything_imported_at_module_level_is_a_runtime_dependency() -> None:
+    undeclared = {
+        name: path
+        for name, path in distributions(third_party_imports("tempgen", everywhere=False)).items()
+        if name not in RUNTIME
+    }
+    assert not undeclared
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"),
+    [
+        ("tempgen", ("torch", "notebooks")),
+        ("tests", ("torch", "notebooks", "dev")),
+        ("benchmarks", ("torch", "bench")),
+    ],
+)
+def test_everything_imported_is_declared(folder: str, extras: tuple[str, ...]) -> None:
+    declared = set(RUNTIME).union(*(OPTIONAL[extra] for extra in extras))
+    imported = distributions(third_party_imports(folder, everywhere=True))
+    assert not {name: path for name, path in imported.items() if name not in declared}
+
+
+def test_every_declared_dependency_is_used() -> None:
+    package = "\n".join(path.read_text() for path in (ROOT / "tempgen").rglob("*.py"))
+    by_name = {name for name, text in USED_BY_NAME.items() if text in package}
+    in_package = set(distributions(third_party_imports("tempgen", everywhere=True))) | by_name
+    anywhere = in_package.union(
+        *(distributions(third_party_imports(folder, everywhere=True)) for folder in ("tests", "benchmarks"))
+    )
+
+    assert set(RUNTIME) - in_package == set()
+    assert set().union(*OPTIONAL.values()) - anywhere - FOR_THE_USER - TOOLS == set()
+
+
+def test_notebooks_are_committed_without_outputs() -> None:
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        code = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        assert not [cell for cell in code if cell["outputs"] or cell["execution_count"]], (
+            f"run nbstripout {path.name}"
+        )
