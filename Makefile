@@ -64,10 +64,12 @@ $(DEV_STAMP): $(PROJECT) | $(BIN)/python
 # --- maintenance -----------------------------------------------------------------------------------------------------
 
 NEW_VENV := build/constraints-venv
+# Held back: soupsieve 3 and 4 need Python 3.11.5, and Debian 12 has 3.11.2.
+HOLD := "soupsieve<3"
 constraints:
 	rm -rf $(NEW_VENV)
 	"$(PYTHON)" -m venv $(NEW_VENV)
-	$(NEW_VENV)/bin/python -m pip install --disable-pip-version-check --quiet -e ".[dev]"
+	$(NEW_VENV)/bin/python -m pip install --disable-pip-version-check --quiet -e ".[dev]" $(HOLD)
 	$(NEW_VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
 	{ sed -n '/^#/p' constraints.txt; \
 	  $(NEW_VENV)/bin/python -m pip freeze --exclude-editable | sed -E 's/\+[a-z0-9.]+$$//'; } > build/constraints.txt

@@ -7,12 +7,14 @@ import json
 import re
 import sys
 import tomllib
+from importlib.metadata import distributions as installed_distributions
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from tempgen._version import __version__
@@ -74,7 +76,7 @@ def third_party_imports(folder: str, *, everywhere: bool) -> dict[str, str]:
     return {name: path for name, path in found.items() if name not in ours | sys.stdlib_module_names}
 
 
-def distributions(import_names: dict[str, str]) -> dict[str, str]:
+def providers_of(import_names: dict[str, str]) -> dict[str, str]:
     """Canonical distribution name -> one file that imports it."""
     providers = packages_distributions()
     return {
@@ -100,6 +102,18 @@ def test_constraints_pin_every_direct_dependency_within_its_range() -> None:
         name = canonicalize_name(item.name)
         assert name in pins, f"constraints.txt does not pin {name}"
         assert item.specifier.contains(pins[name]), f"constraints.txt pins {name}=={pins[name]}, not {item}"
+
+
+def test_constraints_install_on_the_oldest_python_that_tempgen_supports() -> None:
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    pins = constraint_pins()
+    too_new = [
+        f"{item.name}=={item.version} needs Python {needed}"
+        for item in installed_distributions()
+        if pins.get(canonicalize_name(item.name)) == item.version
+        and not SpecifierSet(needed := item.metadata["Requires-Python"] or "").contains(oldest)
+    ]
+    assert not too_new, "hold these back in the Makefile (HOLD), then `make constraints`"
 
 
 def test_constraints_name_no_build_path_or_editable() -> None:
@@ -129,7 +143,7 @@ def test_versions_agree() -> None:
 def test_everything_imported_at_module_level_is_a_runtime_dependency() -> None:
     undeclared = {
         name: path
-        for name, path in distributions(third_party_imports("tempgen", everywhere=False)).items()
+        for name, path in providers_of(third_party_imports("tempgen", everywhere=False)).items()
         if name not in RUNTIME
     }
     assert not undeclared
@@ -145,16 +159,16 @@ def test_everything_imported_at_module_level_is_a_runtime_dependency() -> None:
 )
 def test_everything_imported_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     declared = set(RUNTIME).union(*(OPTIONAL[extra] for extra in extras))
-    imported = distributions(third_party_imports(folder, everywhere=True))
+    imported = providers_of(third_party_imports(folder, everywhere=True))
     assert not {name: path for name, path in imported.items() if name not in declared}
 
 
 def test_every_declared_dependency_is_used() -> None:
     package = "\n".join(path.read_text() for path in (ROOT / "tempgen").rglob("*.py"))
     by_name = {name for name, text in USED_BY_NAME.items() if text in package}
-    in_package = set(distributions(third_party_imports("tempgen", everywhere=True))) | by_name
+    in_package = set(providers_of(third_party_imports("tempgen", everywhere=True))) | by_name
     anywhere = in_package.union(
-        *(distributions(third_party_imports(folder, everywhere=True)) for folder in ("tests", "benchmarks"))
+        *(providers_of(third_party_imports(folder, everywhere=True)) for folder in ("tests", "benchmarks"))
     )
 
     assert set(RUNTIME) - in_package == set()

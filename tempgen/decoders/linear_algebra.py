@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from tempgen.errors import DecoderError
 
@@ -99,20 +99,25 @@ class NumpyAlgebra:
         self._threads = ThreadpoolController()
 
     def array(self, values: NDArray[np.float32]) -> Array:
+        """The values themselves."""
         return values
 
     def numpy(self, array: Array) -> NDArray[np.float32]:
+        """The values as float32."""
         return np.asarray(array, dtype=np.float32)
 
     def double(self, array: Array) -> Array:
+        """A float64 copy."""
         return array.astype(np.float64)
 
     def plus_diagonal(self, matrix: Array, value: float) -> Array:
+        """A copy with ``value`` added to the diagonal."""
         result = matrix.copy()
         result.flat[:: len(matrix) + 1] += value
         return result
 
     def inverse_cholesky(self, matrix: Array) -> Array:
+        """See `Algebra`."""
         inverse_cholesky_in_place(matrix)
         return matrix
 
@@ -140,20 +145,25 @@ class TorchAlgebra:
         self._torch, self._device = torch, device
 
     def array(self, values: NDArray[np.float32]) -> Array:
+        """The values on the device."""
         return self._torch.from_numpy(np.ascontiguousarray(values)).to(self._device)
 
     def numpy(self, array: Array) -> NDArray[np.float32]:
+        """The values in main memory."""
         return np.asarray(array.float().cpu().numpy())
 
     def double(self, array: Array) -> Array:
+        """A float64 copy."""
         return array.double()
 
     def plus_diagonal(self, matrix: Array, value: float) -> Array:
+        """A copy with ``value`` added to the diagonal."""
         result = matrix.clone()
         result.diagonal().add_(value)
         return result
 
     def inverse_cholesky(self, matrix: Array) -> Array:
+        """See `Algebra`."""
         factor, info = self._torch.linalg.cholesky_ex(matrix)
         if int(info) != 0 or not bool(self._torch.isfinite(factor).all()):
             raise np.linalg.LinAlgError("matrix is not positive definite at its precision")

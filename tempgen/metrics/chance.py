@@ -65,7 +65,7 @@ def mismatched_images(target_images: NDArray[Any], *, n_images: int, n_shifts: i
 
 
 def shuffled_chance(
-    score: Score, target_images: NDArray[Any], *, n_images: int, n_shifts: int = 8
+    score: Score, target_images: NDArray[Any], *, n_images: int, n_shifts: int = 4
 ) -> NDArray[np.float32]:
     """Expected score of each reconstruction beside a seen image that does not belong to it.
 

@@ -40,11 +40,15 @@ def check_images(images: NDArray[Any], *, name: str) -> NDArray[np.float32]:
     if images.ndim == 3:
         raise MetricError(f"{name} is one image of shape {images.shape}; give a batch, images[np.newaxis].")
     if images.ndim != 4 or images.shape[-1] != 3:
-        raise MetricError(f"{name} has shape {images.shape}; needed is (n, height, width, 3), RGB last, no alpha.")
+        raise MetricError(
+            f"{name} has shape {images.shape}; needed is (n, height, width, 3), RGB last, no alpha."
+        )
     if images.size == 0:
         raise MetricError(f"{name} has shape {images.shape} and so no pixels; nothing can be scored.")
     if not np.issubdtype(images.dtype, np.floating):
-        raise MetricError(f"{name} has dtype {images.dtype}; needed are floats in [0, 1]: divide bytes by 255.")
+        raise MetricError(
+            f"{name} has dtype {images.dtype}; needed are floats in [0, 1]: divide bytes by 255."
+        )
     low, high = float(images.min()), float(images.max())  # NaN if any pixel is
     if not (np.isfinite(low) and np.isfinite(high)):
         raise MetricError(f"{name} has values that are not finite; look at the decoder that made them.")
@@ -76,13 +80,17 @@ def check_features(features: NDArray[Any], *, name: str) -> NDArray[np.float32]:
     """
     features = np.asarray(features)
     if features.ndim != 2 or features.shape[0] == 0:
-        raise MetricError(f"{name} has shape {features.shape}; needed is (n, n_features): flatten all other axes.")
+        raise MetricError(
+            f"{name} has shape {features.shape}; needed is (n, n_features): flatten all other axes."
+        )
     if features.shape[1] < 2:
         raise MetricError(f"{name} has {features.shape[1]} features a row; a correlation needs at least 2.")
     if not np.issubdtype(features.dtype, np.floating):
         raise MetricError(f"{name} has dtype {features.dtype}; needed are floats.")
     if not np.isfinite(features).all():
-        raise MetricError(f"{name} has values that are not finite; look at the network or decoder that made them.")
+        raise MetricError(
+            f"{name} has values that are not finite; look at the network or decoder that made them."
+        )
     return features.astype(np.float32, copy=False)
 
 

@@ -41,7 +41,9 @@ def standardize_rows(features: NDArray[Any]) -> NDArray[np.float32]:
     """
     features = check_features(features, name="features")
     largest = np.maximum(features.max(axis=1), -features.min(axis=1))
-    centred = features - features.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
+    centred: NDArray[np.float32] = features - features.mean(axis=1, dtype=np.float64, keepdims=True).astype(
+        np.float32
+    )
     length = np.sqrt(np.square(centred).sum(axis=1, keepdims=True))
     rounding = _CONSTANT_ULPS * np.finfo(np.float32).eps * largest[:, np.newaxis] * np.sqrt(features.shape[1])
     constant = length <= rounding

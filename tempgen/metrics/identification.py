@@ -57,10 +57,14 @@ def identification_from_correlation(
             "the target and one to tell it from."
         )
     if np.isnan(correlation).any():
-        raise MetricError("Correlations contain NaN; compute them with `correlation_matrix`, where constant rows give 0.")
+        raise MetricError(
+            "Correlations contain NaN; compute them with `correlation_matrix`, where constant rows give 0."
+        )
     n_trials, n_images = correlation.shape
     target_image = check_target_image(target_image, n_trials=n_trials, n_images=n_images)
-    target = correlation[np.arange(n_trials), target_image][:, np.newaxis]  # target -1 reads a column, masked below
+    target = correlation[np.arange(n_trials), target_image][
+        :, np.newaxis
+    ]  # target -1 reads a column, masked below
     n_lower = np.count_nonzero(correlation < target, axis=1)
     n_tied = np.count_nonzero(correlation == target, axis=1) - 1  # without the target itself
     share = (n_lower + 0.5 * n_tied) / (n_images - 1)

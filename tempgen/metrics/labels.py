@@ -52,6 +52,6 @@ def label_accuracy(*, seen_labels: NDArray[Any], predicted_labels: NDArray[Any])
             f"Labels start at {seen_labels.min()} (seen) and {predicted_labels.min()} (predicted); "
             f"needed are integers from 0, and {NO_IMAGE} for a trial without seen label."
         )
-    correct = (seen_labels == predicted_labels).astype(np.float32)
+    correct: NDArray[np.float32] = (seen_labels == predicted_labels).astype(np.float32)
     correct[seen_labels == NO_IMAGE] = np.nan
     return correct

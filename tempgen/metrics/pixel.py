@@ -15,7 +15,9 @@ from tempgen.metrics.correlation import standardize_rows
 
 __all__ = ["SsimMoments", "pixcorr", "ssim", "ssim_from_moments", "ssim_moments"]
 
-_BLOCK_VALUES = 2**17  # values worked on at once: 0.5 MB for each array of float32, so that they stay in the cache
+_BLOCK_VALUES = (
+    2**17
+)  # values worked on at once: 0.5 MB for each array of float32, so that they stay in the cache
 _STRIP = 16  # windows along a side that one product filters: small enough for BLAS to stay on one thread, where it is fastest
 
 # Wang et al. 2004, section III-B: Gaussian window of 11 x 11 pixels with sigma 1.5, K1 = 0.01, K2 = 0.03
@@ -53,7 +55,7 @@ def pixcorr(*, seen: NDArray[Any], reconstructed: NDArray[Any]) -> NDArray[np.fl
     Examples
     --------
     >>> image = np.linspace(0, 1, 48).reshape(1, 4, 4, 3)
-    >>> pixcorr(seen=image, reconstructed=1 - image)
+    >>> pixcorr(seen=image, reconstructed=1 - image).round(3)
     array([-1.], dtype=float32)
     """
     seen, reconstructed = _check_pair(seen=seen, reconstructed=reconstructed)
@@ -97,6 +99,7 @@ def ssim(*, seen: NDArray[Any], reconstructed: NDArray[Any]) -> NDArray[np.float
     array([1.], dtype=float32)
     """
     seen, reconstructed = _check_pair(seen=seen, reconstructed=reconstructed)
+    _check_window(seen.shape)
     scores = np.empty(len(seen), dtype=np.float32)
     for block in _blocks(len(seen), values_each=seen[0, :, :, 0].size):
         moments = _moments_of_block(reconstructed[block])
@@ -208,7 +211,8 @@ def _ssim_of_block(seen: SsimMoments, reconstructed: SsimMoments) -> NDArray[np.
     luminance = (2 * seen_mean * reconstructed_mean + _C1) / (seen_mean**2 + reconstructed_mean**2 + _C1)
     structure = (2 * covariance + _C2) / (seen.variance + reconstructed.variance + _C2)
     luminance *= structure
-    return luminance.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
+    scores: NDArray[np.float32] = luminance.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
+    return scores
 
 
 def _filter_windows(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -256,7 +260,9 @@ def window_matrix(n_pixels: int) -> NDArray[np.float32]:
     return matrix
 
 
-def _check_pair(*, seen: NDArray[Any], reconstructed: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _check_pair(
+    *, seen: NDArray[Any], reconstructed: NDArray[Any]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     seen, reconstructed = check_images(seen, name="seen"), check_images(reconstructed, name="reconstructed")
     if seen.shape != reconstructed.shape:
         raise MetricError(

@@ -66,14 +66,16 @@ class ImageSuite:
     def __init__(self, seen_images: NDArray[Any]) -> None:
         seen_images = check_images(seen_images, name="seen_images")
         if len(seen_images) < 2:
-            raise MetricError("The pool has one seen image; needed are at least 2, the target and one to tell it from.")
+            raise MetricError(
+                "The pool has one seen image; needed are at least 2, the target and one to tell it from."
+            )
         self.image_shape = seen_images.shape[1:]
         self.n_images = len(seen_images)
         self._rows = standardize_rows(seen_images.reshape(self.n_images, -1))
         self._moments = ssim_moments(seen_images)
 
     def score(
-        self, reconstructed: NDArray[Any], *, target_images: Mapping[str, NDArray[Any]], n_shifts: int = 8
+        self, reconstructed: NDArray[Any], *, target_images: Mapping[str, NDArray[Any]], n_shifts: int = 4
     ) -> ImageScores:
         """Score reconstructions against one or more targets each.
 
@@ -107,16 +109,22 @@ class ImageSuite:
         targets = np.stack(
             [check_target_image(t, n_trials=n_trials, n_images=self.n_images) for t in target_images.values()]
         )
-        compared = np.concatenate([targets, mismatched_images(targets, n_images=self.n_images, n_shifts=n_shifts)])
+        compared = np.concatenate(
+            [targets, mismatched_images(targets, n_images=self.n_images, n_shifts=n_shifts)]
+        )
         score = {name: np.empty(targets.shape, dtype=np.float32) for name in IMAGE_METRICS}
         structure = np.empty(compared.shape, dtype=np.float32)
         mismatched_pixcorr = np.empty(n_trials, dtype=np.float32)
         size = max(1, _BLOCK_VALUES // max(reconstructed[0].size, self.n_images))
         for first in range(0, n_trials, size):
             block = slice(first, first + size)
-            correlation = correlate_rows(standardize_rows(reconstructed[block].reshape(-1, self._rows.shape[1])), self._rows)
+            correlation = correlate_rows(
+                standardize_rows(reconstructed[block].reshape(-1, self._rows.shape[1])), self._rows
+            )
             for row, target_image in enumerate(targets[:, block]):
-                score["identification"][row, block] = identification_from_correlation(correlation, target_image)
+                score["identification"][row, block] = identification_from_correlation(
+                    correlation, target_image
+                )
                 score["pixcorr"][row, block] = _chosen(correlation, target_image)
             mismatched_pixcorr[block] = _mean_without(correlation, targets[:, block])
             moments = ssim_moments(reconstructed[block])
@@ -125,8 +133,10 @@ class ImageSuite:
                     seen=self._moments, seen_image=seen_image, reconstructed=moments
                 )
         score["ssim"] = structure[: len(targets)]
-        measured = {"pixcorr": _mean(mismatched_pixcorr), "ssim": _mean(structure[len(targets) :])}
-        return ImageScores(score, {name: measured.get(name, metric.chance) for name, metric in IMAGE_METRICS.items()})
+        chance = {name: metric.chance for name, metric in IMAGE_METRICS.items() if metric.chance is not None}
+        chance["pixcorr"] = _mean(mismatched_pixcorr)
+        chance["ssim"] = _mean(structure[len(targets) :])
+        return ImageScores(score, chance)
 
 
 def _chosen(correlation: NDArray[np.float32], target_image: NDArray[np.intp]) -> NDArray[np.float32]:

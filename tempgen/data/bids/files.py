@@ -87,7 +87,7 @@ def find_runs(
     root : Path
         The raw dataset.
     subject, task, session : str
-        Labels, without ``sub-``, ``task-``, ``ses-``. None for the only task, or for all sessions.
+        Labels, with or without ``sub-``, ``task-``, ``ses-``. None for the only task, or for all sessions.
     space : str or None
         Space of the derivatives, ``T1w``, ``func`` (the runs' own) or, with a resolution, ``MNI152NLin6Asym:res-2``;
         None for the only one.
@@ -107,11 +107,12 @@ def find_runs(
             f"space={space!r} came without derivatives: raw BOLD has no space. Give the fMRIPrep folder too."
         )
     folder = root if derivatives is None else derivatives
+    subject = subject.removeprefix("sub-")
     paths = _bold_files(folder, subject, preprocessed=derivatives is not None)
-    paths = _choose(paths, "ses", session, f"session of sub-{subject}", several_allowed=True)
-    paths = _choose(paths, "task", task, f"task of sub-{subject}")
+    paths = _choose(paths, "ses", _label(session, "ses-"), f"session of sub-{subject}", several_allowed=True)
+    paths = _choose(paths, "task", _label(task, "task-"), f"task of sub-{subject}")
     if derivatives is not None:
-        label, _, resolution = (space or "").partition(":")
+        label, _, resolution = (_label(space, "space-") or "").partition(":")
         paths = _choose(paths, "space", label or None, f"space of sub-{subject} in {folder}")
         paths = _choose(
             paths, "res", resolution.removeprefix("res-") or None, "resolution (space: SPACE:res-LABEL)"
@@ -164,6 +165,10 @@ def _choose(
     if label not in there:
         raise SourceDataError(f"There is no {meaning} {label!r}; there are: {labels}. Choose among them.")
     return [path for path in paths if entities_of(path).get(entity, "") == label]
+
+
+def _label(text: str | None, prefix: str) -> str | None:
+    return None if text is None else text.removeprefix(prefix)
 
 
 def _numbered(paths: list[Path]) -> list[BidsRun]:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tempgen.data.bids_files import BidsRun, entities_of
+from tempgen.data.bids.files import BidsRun, entities_of
 from tempgen.errors import SourceDataError
 
 TR_TOLERANCE_S = 1e-3

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tempgen.data.onsets import nearest_volume
 from tempgen.data.source import TRIAL_COLUMNS
 from tempgen.errors import SourceDataError
 
@@ -55,7 +56,8 @@ def read_events(paths: Sequence[Path], *, run_length_s: Sequence[float], column:
     run_length_s : sequence of float
         Seconds from the first volume's start to the last one's end, for each run.
     column : str or None
-        Column that says what was seen; None takes the first of ``STIMULUS_COLUMNS`` that has a value in each run.
+        Column that says what was seen; None takes the first of ``STIMULUS_COLUMNS`` that all runs have and some
+        run has values in.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def read_events(paths: Sequence[Path], *, run_length_s: Sequence[float], column:
         kept = table[table[column].notna()]
         n_dropped += len(table) - len(kept)
         onset_s = _numbers(kept, "onset", path)
-        _check_onsets(onset_s, kept.index, path, length_s)
+        _check_onsets(onset_s, kept, path, length_s)
         duration_s = _numbers(kept, "duration", path, missing_allowed=True)
         shown.append(
             pd.DataFrame(
@@ -89,26 +91,23 @@ def read_events(paths: Sequence[Path], *, run_length_s: Sequence[float], column:
     return Events(events, column, tuple(names.tolist()), n_dropped)
 
 
-def trials_of_events(
-    events: Events, *, onset_tr: NDArray[np.int64], tr_s: float, start_s: float
-) -> pd.DataFrame:
+def trials_of_events(events: Events, *, tr_s: float, start_s: float = 0.0) -> pd.DataFrame:
     """The trials table of a source.
 
     Parameters
     ----------
-    onset_tr : array of int, shape (n_events,)
-        Volume of the store nearest to each onset.
     tr_s, start_s : float
         Seconds between the volumes of the store, and time of its first one in the files; onsets count from there.
 
     Returns
     -------
     DataFrame
-        With the columns ``TRIAL_COLUMNS``; ``image_id`` is the rank of the value among the distinct ones.
+        With the columns ``TRIAL_COLUMNS``: ``onset_tr`` is the nearest volume, which for an onset in a run's last half volume
+        is one beyond it; ``image_id`` is the rank of the value among the distinct ones.
     """
     trials = events.table.rename(columns={"seen": "image_id"})
     trials["onset_s"] -= start_s
-    trials["onset_tr"] = onset_tr
+    trials["onset_tr"] = nearest_volume(trials["onset_s"], tr_s=tr_s)
     trials["onset_residual_s"] = trials["onset_s"] - trials["onset_tr"] * tr_s
     trials["repetition"] = trials.groupby("image_id").cumcount()
     trials["shared1000"] = False
@@ -117,7 +116,9 @@ def trials_of_events(
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, na_values=[MISSING, ""])
+        table = pd.read_csv(
+            path, sep="\t", index_col=False, dtype=str, keep_default_na=False, na_values=[MISSING, ""]
+        )
     except (OSError, ValueError) as error:
         raise SourceDataError(
             f"{path} cannot be read as a table: {error}. Needed are tab-separated columns."
@@ -140,11 +141,12 @@ def _stimulus_column(tables: Sequence[pd.DataFrame], paths: Sequence[Path], colu
             )
         return column
     for candidate in STIMULUS_COLUMNS:
-        if all(candidate in table.columns and table[candidate].notna().any() for table in tables):
+        everywhere = all(candidate in table.columns for table in tables)
+        if everywhere and any(table[candidate].notna().any() for table in tables):
             return candidate
     there = sorted({name for table in tables for name in table.columns})
     raise SourceDataError(
-        f"None of the columns {', '.join(STIMULUS_COLUMNS)} has values in the events of every run ({paths[0].name}, ...); "
+        f"None of the columns {', '.join(STIMULUS_COLUMNS)} is in the events of every run ({paths[0].name}, ...) with values; "
         f"there are: {', '.join(there)}. Name the one that says what was seen (stimulus_column)."
     )
 
@@ -159,23 +161,23 @@ def _numbers(
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise SourceDataError(
-            f"{path}, {_line(table.index[row])}: the {name} is {table[name].fillna(MISSING).iloc[row]!r}; seconds are needed. "
+            f"{path}, line {_line(table, row)}: the {name} is {table[name].fillna(MISSING).iloc[row]!r}; seconds are needed. "
             "Correct it, or write n/a as the stimulus to leave the row out."
         )
     return values
 
 
-def _check_onsets(onset_s: NDArray[np.float64], rows: pd.Index, path: Path, length_s: float) -> None:
+def _check_onsets(onset_s: NDArray[np.float64], table: pd.DataFrame, path: Path, length_s: float) -> None:
     outside = np.flatnonzero((onset_s < 0) | (onset_s >= length_s))
     if outside.size:
         onset = onset_s[outside[0]]
         where = "before its first volume" if onset < 0 else f"after its end at {length_s:g} s"
         raise SourceDataError(
-            f"{path}, {_line(rows[outside[0]])}: the onset, {onset:g} s, lies {where}. Onsets count in seconds from the "
+            f"{path}, line {_line(table, outside[0])}: the onset, {onset:g} s, lies {where}. Onsets count in seconds from the "
             "first volume in the file: check that events and BOLD belong together, and the dropped volumes."
         )
 
 
-def _line(row: object) -> str:
-    """Where a row of the table stands in its file, whose first line is the header."""
-    return f"line {int(str(row)) + 2}"
+def _line(table: pd.DataFrame, row: int) -> int:
+    """Line of the file that holds a row of a table or of a part of it; line 1 is the header."""
+    return int(table.index.to_numpy()[row]) + 2

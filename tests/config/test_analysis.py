@@ -1,0 +1,123 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from tempgen.config import Analysis, commented_yaml, differences, fingerprint, load_analysis, write_analysis
+from tempgen.errors import ConfigError
+from tempgen.windows import DEFAULT_DELTAS
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def written(folder: Path, **content: object) -> Path:
+    path = folder / "analysis.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def leaves(model: type[BaseModel], prefix: str = ""):
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field
+
+
+def test_every_default_names_its_source():
+    unsourced = [name for name, field in leaves(Analysis) if "Source:" not in (field.description or "")]
+    assert unsourced == []
+
+
+def test_unknown_key_is_refused_with_the_nearest_known_one(tmp_path):
+    with pytest.raises(ConfigError, match=r"split\.test_fracton: unknown key; did you mean test_fraction"):
+        load_analysis(written(tmp_path, split={"test_fracton": 0.1}))
+
+
+def test_all_problems_are_listed_at_once(tmp_path):
+    with pytest.raises(ConfigError, match=r"2 problem\(s\)") as refused:
+        load_analysis(written(tmp_path, window={"n_tr": 0}, nonsense=1))
+    assert "window.n_tr" in str(refused.value)
+    assert "nonsense" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "unused"),
+    [
+        ({"data": {"source": "nsd", "path": "nsd", "simulate": {"snr": 1.0}}}, "simulate"),
+        ({"data": {"source": "nsd", "path": "nsd", "bids": {"task": "x"}}}, "bids"),
+        ({"data": {"source": "bids", "path": "b", "roi": "nsdgeneral"}}, "roi"),
+        ({"window": {"start_tr": 2, "t0_s": 3.0}}, "t0_s"),
+        ({"window": {"duration_s": 7.8, "n_tr": 6}}, "n_tr"),
+        ({"split": {"n_test_runs": 4, "test_fraction": 0.1}}, "test_fraction"),
+        ({"split": {"kind": "nsd-standard", "seed": 1}}, "seed"),
+    ],
+)
+def test_key_that_would_not_be_used_is_refused(tmp_path, content, unused):
+    with pytest.raises(ConfigError, match=f"{unused} would not be used"):
+        load_analysis(written(tmp_path, **content))
+
+
+def test_overrides_win_over_the_file(tmp_path):
+    path = written(tmp_path, split={"seed": 1}, training={"deltas": "0..2"})
+    analysis = load_analysis(path, {"split.seed": 5, "training.deltas": "-2..13"})
+    assert analysis.split.seed == 5
+    assert analysis.training.deltas == DEFAULT_DELTAS
+
+
+def test_file_of_the_current_folder_is_the_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_analysis().name == "demo"
+    (tmp_path / "tempgen.yaml").write_text("name: mine\n")
+    assert load_analysis().name == "mine"
+
+
+def test_missing_file_says_how_to_write_one(tmp_path):
+    with pytest.raises(ConfigError, match="tempgen init"):
+        load_analysis(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "\x00"])
+def test_file_that_is_no_mapping_is_refused(tmp_path, text):
+    path = tmp_path / "analysis.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError):
+        load_analysis(path)
+
+
+@pytest.mark.parametrize("source", ["simulated", "nsd", "bids"])
+def test_commented_file_reads_back_as_the_defaults_it_shows(tmp_path, source):
+    data = None if source == "simulated" else Path("recording")
+    path = write_analysis(tmp_path / "new.yaml", source=source, data=data, name="mine")
+    analysis = load_analysis(path)
+    assert (analysis.name, analysis.data.source, analysis.data.path) == ("mine", source, data)
+    defaults = Analysis.model_validate({"name": "mine", "data": {"source": source, "path": data}})
+    assert differences(defaults.model_dump(mode="json"), analysis.model_dump(mode="json")) == []
+
+
+def test_commented_file_shows_every_key_that_applies():
+    text = commented_yaml()
+    assert all(f"{name.split('.')[-1]}:" in text for name, _ in leaves(Analysis) if not name.startswith("data.bids"))
+
+
+def test_init_does_not_replace_a_file(tmp_path):
+    path = written(tmp_path, name="precious")
+    with pytest.raises(ConfigError, match="left as it is"):
+        write_analysis(path, source="simulated", data=None, name="new")
+    assert "precious" in path.read_text()
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "analyses").glob("*.yaml")), ids=lambda path: path.stem)
+def test_analyses_of_the_repository_are_valid(path):
+    assert load_analysis(path).output_folder.parts[0] == "outputs"
+
+
+def test_fingerprint_changes_with_any_value():
+    one = Analysis()
+    assert fingerprint(one) == fingerprint(Analysis())
+    assert fingerprint(one) != fingerprint(one.model_copy(update={"name": "other"}))
+
+
+def test_differences_name_the_leaf():
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "c": 2}}) == ["a.b: 1 -> 3"]
