@@ -1,15 +1,17 @@
 """Reading and cleaning runs of NSD's real size on one core, against nilearn and against gunzip alone.
 
-Both sides turn the same gzipped runs (81 x 104 x 83 voxels x 226 volumes, int16) into z-scores of the same 15,724 voxels:
-mask, cosine drift of 128 s, z-score. Ours is ``read_masked_run`` + ``clean_run``, theirs ``NiftiMasker``. Nothing can be
-faster than decompression, so gunzip of the same files, by ISA-L (which ours uses) and by zlib, is the floor.
+Both sides turn the same gzipped runs (81 x 104 x 83 voxels x 226 volumes, int16) into z-scores of the same 15,724
+voxels: mask, cosine drift of 128 s, z-score. Ours is ``read_masked_run`` + ``clean_run``, theirs ``NiftiMasker``.
+Nothing can be faster than decompression, so gunzip of the same files, by ISA-L (which ours uses) and by zlib, is the
+floor.
 
-Each measurement is a process of its own, bound to one core with one thread, so that peak memory is its own; imports, reading
-the mask and a warm-up on a small run are not counted in the time. The sides take turns. CPU seconds stand beside wall
-seconds, because other jobs on the machine disturb them less. Exits with an error if the z-scores differ by more than 1e-3.
+Each measurement is a process of its own, bound to one core with one thread, so that peak memory is its own; imports,
+reading the mask and a warm-up on a small run are not counted in the time. The sides take turns. CPU seconds stand beside
+wall seconds, because other jobs on the machine disturb them less. Exits with an error if the z-scores differ by more
+than 1e-3.
 
-The runs are made up: a smooth brain filling a quarter of the box, zero outside, with drift and autoregressive noise of 2 %
-of the signal. How well a run compresses decides how long gunzip takes, so the ratio is printed.
+The runs are made up: a smooth brain filling a quarter of the box, zero outside, with drift and autoregressive noise of
+2 % of the signal. How well a run compresses decides how long gunzip takes, so the ratio is printed.
 
 Run it as ``python benchmarks/prepare.py [--runs 2] [--repeats 3] [--quick]``.
 """
@@ -204,7 +206,8 @@ def report(measured: dict[str, list[dict[str, Any]]], *, difference: float, raw_
         megabytes_s = raw_bytes / cpu_s[side] / 1e6
         ratio = cpu_s[side] / cpu_s["tempgen"]
         print(
-            f"{label:<32}{wall_s[side]:>11.3f}{cpu_s[side]:>11.3f}{megabytes_s:>7.0f}{ratio:>15.2f}{peak_gb[side]:>9.2f}"
+            f"{label:<32}{wall_s[side]:>11.3f}{cpu_s[side]:>11.3f}{megabytes_s:>7.0f}{ratio:>15.2f}"
+            f"{peak_gb[side]:>9.2f}"
         )
     speed = cpu_s["nilearn"] / cpu_s["tempgen"]
     over = cpu_s["tempgen"] / cpu_s["gunzip-isal"] - 1
@@ -248,8 +251,8 @@ def main() -> None:
         raw_bytes = 352 + 2 * shape[0] * shape[1] * shape[2] * shape[3]
         ratio = raw_bytes / (folder / "run-0.nii.gz").stat().st_size
         print(
-            f"{options.runs} runs of {' x '.join(map(str, shape))} int16, {raw_bytes / 1e6:.0f} MB, gzipped {ratio:.1f} to 1; "
-            f"{n_voxels} voxels; one core"
+            f"{options.runs} runs of {' x '.join(map(str, shape))} int16, {raw_bytes / 1e6:.0f} MB, "
+            f"gzipped {ratio:.1f} to 1; {n_voxels} voxels; one core"
         )
         measured: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
         for repeat in range(1 if options.quick else options.repeats):

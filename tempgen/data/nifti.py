@@ -156,7 +156,8 @@ def read_masked_run(path: Path, mask: NDArray[np.bool_], *, n_tr: int | None = N
                 pass
     except DECOMPRESSION_ERRORS as error:
         raise SourceDataError(
-            f"{path} is truncated or corrupt: {error}. Its compressed contents must be whole; copy or download it again."
+            f"{path} is truncated or corrupt: {error}. Its compressed contents must be whole; copy or download it "
+            "again."
         ) from error
     except OSError as error:
         raise SourceDataError(
@@ -213,7 +214,8 @@ def _open_image(path: Path) -> Nifti1Image:
         image = nibabel.load(path)
     except header_errors as error:
         raise SourceDataError(
-            f"{path} cannot be read as NIfTI: {error}. A whole .nii or .nii.gz file is needed; copy or download it again."
+            f"{path} cannot be read as NIfTI: {error}. A whole .nii or .nii.gz file is needed; copy or download it "
+            "again."
         ) from error
     if not isinstance(image, nibabel.Nifti1Image):
         raise SourceDataError(

@@ -103,7 +103,8 @@ def clean_run(
 
     Drift and confounds are regressed out jointly. A Butterworth high-pass, if asked for, runs forwards and backwards
     over the drift-free series and over the confounds alike, and the confounds are regressed out after it, so that they
-    bring back none of the frequencies that it removed.
+    bring back none of the frequencies that it removed. Where a confound resembles a cosine, nilearn leaves all cosines
+    out; here both stay.
 
     Parameters
     ----------

@@ -38,6 +38,12 @@ class Algebra(Protocol):
     def double(self, array: Array) -> Array:
         """A float64 copy."""
 
+    def single(self, array: Array) -> Array:
+        """The values in float32, not copied if they are so already."""
+
+    def beside(self, arrays: list[Array]) -> Array:
+        """Arrays of equal height side by side; a single one is not copied."""
+
     def plus_diagonal(self, matrix: Array, value: float) -> Array:
         """A copy of ``matrix`` (n, n) with ``value`` added to its diagonal."""
 
@@ -110,6 +116,14 @@ class NumpyAlgebra:
         """A float64 copy."""
         return array.astype(np.float64)
 
+    def single(self, array: Array) -> Array:
+        """The values in float32."""
+        return array.astype(np.float32, copy=False)
+
+    def beside(self, arrays: list[Array]) -> Array:
+        """Columns of all arrays."""
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
+
     def plus_diagonal(self, matrix: Array, value: float) -> Array:
         """A copy with ``value`` added to the diagonal."""
         result = matrix.copy()
@@ -124,7 +138,10 @@ class NumpyAlgebra:
     @contextmanager
     def side_by_side(self, n_rows: int) -> Iterator[Callable[..., Any]]:
         """Python threads with one BLAS thread each, as many as BLAS may use; NumPy releases the interpreter lock during products."""
-        n_threads = max((library["num_threads"] for library in self._threads.info() if library["user_api"] == "blas"), default=1)
+        n_threads = max(
+            (library["num_threads"] for library in self._threads.info() if library["user_api"] == "blas"),
+            default=1,
+        )
         if n_threads == 1 or n_rows > SIDE_BY_SIDE_ROWS:
             yield map
         else:
@@ -139,9 +156,13 @@ class TorchAlgebra:
         try:
             import torch
         except ModuleNotFoundError as error:
-            raise DecoderError(f"device={device!r} needs torch, which is not installed; install tempgen[torch] or leave device=None") from error
+            raise DecoderError(
+                f"device={device!r} needs torch, which is not installed; install tempgen[torch] or leave device=None"
+            ) from error
         if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-            raise DecoderError(f"device={device!r} was asked for, but torch sees no CUDA device; use device='cpu' or device=None")
+            raise DecoderError(
+                f"device={device!r} was asked for, but torch sees no CUDA device; use device='cpu' or device=None"
+            )
         self._torch, self._device = torch, device
 
     def array(self, values: NDArray[np.float32]) -> Array:
@@ -155,6 +176,14 @@ class TorchAlgebra:
     def double(self, array: Array) -> Array:
         """A float64 copy."""
         return array.double()
+
+    def single(self, array: Array) -> Array:
+        """The values in float32."""
+        return array.float()
+
+    def beside(self, arrays: list[Array]) -> Array:
+        """Columns of all arrays."""
+        return arrays[0] if len(arrays) == 1 else self._torch.cat(arrays, dim=1)
 
     def plus_diagonal(self, matrix: Array, value: float) -> Array:
         """A copy with ``value`` added to the diagonal."""

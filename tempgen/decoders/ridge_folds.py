@@ -67,7 +67,9 @@ def fold_slices(fold: NDArray[np.int64]) -> list[slice]:
     return [slice(int(start), int(stop)) for start, stop in pairwise(edges)]
 
 
-def held_out_squared_error(inverse_factor: Array, dual: Array, folds: list[slice], *, mean_weight: float, algebra: Algebra) -> Array:
+def held_out_squared_error(
+    inverse_factor: Array, dual: Array, folds: list[slice], *, mean_weight: float, algebra: Algebra
+) -> Array:
     """Squared errors on held-out trials, summed over them, from the one solution on all trials.
 
     Let ``A = K + alpha I + m 11^T / n`` with ``K`` the Gram matrix of centred features, and ``c = inv(A) y`` for centred ``y``. Ridge with a free intercept, fitted

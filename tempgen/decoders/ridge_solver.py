@@ -10,51 +10,28 @@ The dual form is used throughout: its factorizations cost n_alphas x n_trials^3 
 volume of a small region, say), the primal form would cost less; such problems are small, and are not given a second solver.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tempgen.decoders.linear_algebra import Algebra, Array, algebra_for
+from tempgen.decoders.ridge_fit import RidgeFit, VolumeReader, read_volume, ridge_memory_bytes
 from tempgen.decoders.ridge_folds import assign_folds, fold_slices, held_out_squared_error
+from tempgen.decoders.ridge_prediction import predict_ridge_lags
 from tempgen.errors import DecoderError
 
-VolumeReader = Callable[[int], NDArray[np.float32]]
-"""Offset from onset (TRs) -> BOLD of that volume in every trial, (n_trials, n_voxels)."""
+__all__ = ["RidgeFit", "VolumeReader", "fit_ridge_lags", "predict_ridge_lags", "ridge_memory_bytes"]
 
 TRUSTED_RESIDUAL = 1e-4
-"""Residual of the linear system, relative to the targets, up to which a float32 solution is kept; above, it is solved again in float64."""
+"""Residual of the linear system, relative to the targets, above which a float32 solution is solved again in float64.
 
-REFUSED_RESIDUAL = 1e-2
-"""Residual above which even the float64 solution, rounded to float32, is refused: alpha is below the precision of the Gram matrix."""
+Measured on correlated voxels: predictions on new trials then err by 4 to 6 residuals of their SD, hence by less than 1e-3.
+"""
 
-COLUMNS_AT_ONCE = 2048
-"""Lags are predicted together up to this many columns (lags x targets): wide enough for full BLAS speed, small enough in memory."""
-
-
-@dataclass(frozen=True)
-class RidgeFit:
-    """Ridge from the window of one lag to all targets.
-
-    Attributes
-    ----------
-    coef : (n_tr, n_voxels, n_targets) float32
-    intercept : (n_targets,) float32
-    alpha : (n_targets,) float64
-        The chosen regularization in units of ``alpha_scale``; equal for all targets unless it was chosen per target.
-    cv_error : (n_alphas, n_targets) float64
-        Mean squared error on held-out runs, squared units of the targets, alphas in the order given; NaN for a single alpha, which is not chosen.
-    alpha_scale : float
-        Mean diagonal of the centred Gram matrix: the summed variance of the window's features over training trials. ``alpha * alpha_scale`` is the penalty that
-        scikit-learn's ``Ridge`` calls alpha.
-    """
-
-    coef: NDArray[np.float32]
-    intercept: NDArray[np.float32]
-    alpha: NDArray[np.float64]
-    cv_error: NDArray[np.float64]
-    alpha_scale: float
+REFUSED_RESIDUAL = 1e-3
+"""Residual above which the float64 solution, rounded to float32, is refused: alpha is below the precision of the Gram matrix."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +63,7 @@ class _TrainingVolumes:
                 del held[offset]
         for offset in window:
             if offset not in self.gram:
-                volume = _read_volume(self.read, offset, n_trials=len(self.task.order))[self.task.order]
+                volume = read_volume(self.read, offset, n_trials=len(self.task.order))[self.task.order]
                 self.mean[offset] = volume.mean(axis=0, dtype=np.float64).astype(np.float32)
                 volume -= self.mean[offset]
                 self.centred[offset] = self.task.algebra.array(volume)
@@ -152,19 +129,27 @@ def fit_ridge_lags(
     algebra = algebra_for(device)
     y = np.asarray(targets, dtype=np.float32)
     if y.ndim != 2 or 0 in y.shape:
-        raise DecoderError(f"targets have shape {y.shape}; (n_trials, n_targets) with at least one of each is needed")
+        raise DecoderError(
+            f"targets have shape {y.shape}; (n_trials, n_targets) with at least one of each is needed"
+        )
     if not np.isfinite(y).all():
-        raise DecoderError(f"targets hold {np.count_nonzero(~np.isfinite(y))} values that are not finite; drop those trials before training")
+        raise DecoderError(
+            f"targets hold {np.count_nonzero(~np.isfinite(y))} values that are not finite; drop those trials before training"
+        )
     grid = np.asarray(alphas, dtype=np.float64)
     if grid.ndim != 1 or len(grid) == 0 or not (np.isfinite(grid) & (grid > 0)).all():
         raise DecoderError(f"alphas={list(np.ravel(grid))}: one or more finite positive numbers are needed")
     if len(deltas) == 0 or n_tr < 1:
-        raise DecoderError(f"{len(deltas)} deltas and n_tr={n_tr}: at least one lag and one volume are needed")
+        raise DecoderError(
+            f"{len(deltas)} deltas and n_tr={n_tr}: at least one lag and one volume are needed"
+        )
     fold = _folds_of_trials(groups, n_trials=len(y), n_folds=n_folds, n_alphas=len(grid))
     order = np.argsort(fold, kind="stable")
     target_mean = y.mean(axis=0, dtype=np.float64).astype(np.float32)
     folds = fold_slices(fold) if len(grid) > 1 else []
-    task = _Task(algebra.array(y[order] - target_mean), target_mean, order, folds, grid, alpha_per_target, algebra)
+    task = _Task(
+        algebra.array(y[order] - target_mean), target_mean, order, folds, grid, alpha_per_target, algebra
+    )
     return _fit_each(volume, task, deltas=sorted(set(deltas)), start_tr=start_tr, n_tr=n_tr, on_lag=on_lag)
 
 
@@ -188,198 +173,103 @@ def _fit_each(
 
 
 def _fit_window(volumes: _TrainingVolumes, window: range, task: _Task) -> RidgeFit:
-    n_trials, n_targets = task.targets.shape
     kernel = volumes.gram[window[0]] + 0  # a copy
     for offset in window[1:]:
         kernel += volumes.gram[offset]
-    alpha_scale = float(kernel.trace()) / n_trials
+    alpha_scale = float(kernel.trace()) / len(kernel)
     if not alpha_scale > 0:
-        raise DecoderError(f"no voxel varies over trials in the volumes {window[0]} to {window[-1]} TRs after onset: nothing to decode from")
-    # Constant, so absorbed by the intercept: it only lifts the zero eigenvalue that centring leaves in the kernel.
-    kernel += alpha_scale / n_trials
+        raise DecoderError(
+            f"no voxel varies over trials in the volumes {window[0]} to {window[-1]} TRs after onset: "
+            "nothing to decode from"
+        )
+    # A constant is absorbed by the intercept; it lifts the zero eigenvalue that centring leaves in the kernel.
+    kernel += alpha_scale / len(kernel)
+    dual, chosen, cv_error = _choose_alphas(kernel, alpha_scale, task)
+    coef = np.stack([task.algebra.numpy(volumes.centred[offset].T @ dual) for offset in window])
+    intercept = task.target_mean - sum(volumes.mean[offset] @ coef[k] for k, offset in enumerate(window))
+    return RidgeFit(coef, intercept.astype(np.float32), task.alphas[chosen], cv_error, alpha_scale)
+
+
+def _choose_alphas(
+    kernel: Array, alpha_scale: float, task: _Task
+) -> tuple[Array, NDArray[np.int64], NDArray[np.float64]]:
+    """Dual coefficients (n_trials, n_targets) at the best alphas, their indices (n_targets,), and all cv errors (n_alphas, n_targets)."""
+    n_trials, n_targets = task.targets.shape
 
     def solve(alpha: float) -> tuple[Array, NDArray[np.float64]]:
-        return _solve(kernel, float(alpha) * alpha_scale, shift=alpha_scale, task=task)
+        return _solve(kernel, alpha * alpha_scale, shift=alpha_scale, task=task)
 
     cv_error = np.full((len(task.alphas), n_targets), np.nan)
-    least, best = np.full(n_targets, np.inf), np.zeros(n_targets, dtype=np.int64)
+    least, chosen = np.full(n_targets, np.inf), np.zeros(n_targets, dtype=np.int64)
     best_dual = None
     with task.algebra.side_by_side(n_trials) as each:
-        for index, (dual, error) in enumerate(each(solve, task.alphas)):
+        for index, (dual, error) in enumerate(each(solve, task.alphas.tolist())):
             cv_error[index] = error
             compared = error if task.alpha_per_target else np.full(n_targets, error.mean())
             better = compared < least
-            if best_dual is None:
-                best_dual = dual
-            elif better.all():
+            if best_dual is None or better.all():
                 best_dual = dual
             elif better.any():
                 columns = np.flatnonzero(better).tolist()
                 best_dual[:, columns] = dual[:, columns]
-            least, best = np.where(better, compared, least), np.where(better, index, best)
-    coef = np.stack([task.algebra.numpy(volumes.centred[offset].T @ best_dual) for offset in window])
-    intercept = task.target_mean - sum(volumes.mean[offset] @ coef[k] for k, offset in enumerate(window))
-    return RidgeFit(coef, intercept.astype(np.float32), task.alphas[best], cv_error, alpha_scale)
+            least, chosen = np.where(better, compared, least), np.where(better, index, chosen)
+    return best_dual, chosen, cv_error
 
 
 def _solve(kernel: Array, penalty: float, *, shift: float, task: _Task) -> tuple[Array, NDArray[np.float64]]:
     """Dual coefficients (n_trials, n_targets), and mean squared held-out errors (n_targets,), for one penalty."""
-    residual = np.inf
+    algebra, residual = task.algebra, np.inf
     for in_double in (False, True):
+        system = algebra.double(kernel) if in_double else kernel
+        targets = algebra.double(task.targets) if in_double else task.targets
         try:
-            system = task.algebra.double(kernel) if in_double else kernel
-            targets = task.algebra.double(task.targets) if in_double else task.targets
-            factor = task.algebra.inverse_cholesky(task.algebra.plus_diagonal(system, penalty))
+            factor = algebra.inverse_cholesky(algebra.plus_diagonal(system, penalty))
             dual = factor.T @ (factor @ targets)
-            rounded = task.algebra.single(dual)
-            residual = _relative_residual(system, penalty, dual=rounded, targets=targets, algebra=task.algebra)
+            rounded = algebra.single(dual)
+            residual = _relative_residual(system, penalty, dual=rounded, targets=targets, algebra=algebra)
             if residual > (REFUSED_RESIDUAL if in_double else TRUSTED_RESIDUAL):
                 continue
             mean_weight = 1 / (len(kernel) * (penalty + shift))
-            squared = held_out_squared_error(factor, dual, task.folds, mean_weight=mean_weight, algebra=task.algebra)
+            squared = held_out_squared_error(
+                factor, dual, task.folds, mean_weight=mean_weight, algebra=algebra
+            )
         except np.linalg.LinAlgError:
             continue
-        n_held_out = sum(held_out.stop - held_out.start for held_out in task.folds)
-        error = task.algebra.numpy(squared).astype(np.float64) / n_held_out if n_held_out else np.full(targets.shape[1], np.nan)
+        n_held_out = sum(fold.stop - fold.start for fold in task.folds)
+        error = np.full(targets.shape[1], np.nan)
+        if n_held_out > 0:
+            error = algebra.numpy(squared).astype(np.float64) / n_held_out
         return rounded, error
     raise DecoderError(
-        f"alpha={penalty / shift:.3g} (x the mean diagonal of the Gram matrix) is too small for float32 volumes: "
+        f"alpha={penalty / shift:.3g} (times the mean diagonal of the Gram matrix) is too small for float32 volumes: "
         f"the solution leaves a relative residual of {residual:.2g}; raise the smallest alpha"
     )
 
 
-def _relative_residual(system: Array, penalty: float, *, dual: Array, targets: Array, algebra: Algebra) -> float:
+def _relative_residual(
+    system: Array, penalty: float, *, dual: Array, targets: Array, algebra: Algebra
+) -> float:
     """Norm of ``(K + penalty I) dual - targets`` over that of ``targets``, for one random combination of targets: as cheap as one product with a vector."""
-    weights = algebra.like(np.random.default_rng(0).standard_normal(targets.shape[1]), targets)
+    weights = algebra.array(np.random.default_rng(0).standard_normal(targets.shape[1], dtype=np.float32))
+    if system.dtype != dual.dtype:
+        dual, weights = algebra.double(dual), algebra.double(weights)
     combined_dual, combined_targets = dual @ weights, targets @ weights
     residual = system @ combined_dual + penalty * combined_dual - combined_targets
     scale = float((combined_targets * combined_targets).sum()) ** 0.5
     return float((residual * residual).sum()) ** 0.5 / scale if scale > 0 else 0.0
 
 
-def predict_ridge_lags(
-    volume: VolumeReader,
-    fits: Mapping[int, RidgeFit],
-    *,
-    test_deltas: Sequence[int],
-    start_tr: int,
-    cells: Collection[tuple[int, int]] | None = None,
-    device: str | None = None,
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Predictions of decoders fitted at some lags from windows at other lags, each distinct volume read once.
-
-    General decoding is ``{0: fits[0]}`` at all test deltas, Specialized the cells with equal deltas, and the matrix all cells.
-
-    Parameters
-    ----------
-    volume : VolumeReader
-        Called once per offset, in ascending order, with (n_trials, n_voxels) test volumes in return.
-    fits : mapping of train delta to RidgeFit
-        As `fit_ridge_lags` yields them; all of one shape.
-    test_deltas : sequence of int
-        Lags of the windows to predict from (TRs).
-    start_tr : int
-        First volume of the unshifted window, as in training.
-    cells : collection of (train_delta, test_delta) or None
-        The cells to compute; None means all.
-    device : str or None
-        As in `fit_ridge_lags`.
-
-    Yields
-    ------
-    train_delta, test_delta, (n_trials, n_targets) float32
-        Test deltas ascend; within one, train deltas ascend.
-
-    Raises
-    ------
-    DecoderError
-        No fits or deltas, fits of different shapes, a cell that is not among them, or volumes that do not match the fits or are not finite.
-
-    Notes
-    -----
-    A cell costs ``n_trials x n_tr x n_voxels x n_targets`` multiply-adds, and no volume is multiplied twice by the same coefficients. Kernels between test and
-    training trials would be cheaper only for ``n_targets`` above about ``1.7 n_training_trials / n_tr``; decoders are kept as coefficients, so they are not used.
-    """
-    algebra = algebra_for(device)
-    if not fits or len(test_deltas) == 0:
-        raise DecoderError(f"{len(fits)} fitted lags and {len(test_deltas)} test deltas: at least one of each is needed")
-    shapes = {fit.coef.shape for fit in fits.values()}
-    if len(shapes) > 1:
-        raise DecoderError(f"the decoders have coefficients of different shapes {sorted(shapes)}; all lags of one analysis share one")
-    every = {(train, test) for train in fits for test in test_deltas}
-    wanted = every if cells is None else set(cells)
-    if not wanted <= every:
-        raise DecoderError(f"cell {min(wanted - every)} (train_delta, test_delta) is not among the fitted lags {sorted(fits)} and test deltas {sorted(test_deltas)}")
-    return _predict_each(volume, fits, wanted=wanted, start_tr=start_tr, algebra=algebra)
-
-
-def _predict_each(
-    volume: VolumeReader,
-    fits: Mapping[int, RidgeFit],
-    *,
-    wanted: set[tuple[int, int]],
-    start_tr: int,
-    algebra: Algebra,
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    n_tr, n_voxels, n_targets = next(iter(fits.values())).coef.shape
-    coef = {train: algebra.array(fits[train].coef) for train in {train for train, _ in wanted}}
-    at_once = max(1, COLUMNS_AT_ONCE // n_targets)
-    sums: dict[tuple[int, int], Array] = {}
-    tests = sorted({test for _, test in wanted})
-    for offset in sorted({start_tr + test + k for test in tests for k in range(n_tr)}):
-        bold = algebra.array(_read_volume(volume, offset, n_voxels=n_voxels))
-        for test in (test for test in tests if 0 <= offset - start_tr - test < n_tr):
-            k = offset - start_tr - test
-            trains = sorted(train for train, cell_test in wanted if cell_test == test)
-            for some in (trains[i : i + at_once] for i in range(0, len(trains), at_once)):
-                product = bold @ algebra.side_by_side_columns([coef[train][k] for train in some])
-                for i, train in enumerate(some):
-                    part = product[:, i * n_targets : (i + 1) * n_targets]
-                    sums[train, test] = part + (sums.pop((train, test)) if k > 0 else algebra.array(fits[train].intercept))
-            if k == n_tr - 1:
-                for train in trains:
-                    yield train, test, algebra.numpy(sums.pop((train, test)))
-
-
-def ridge_memory_bytes(*, n_trials: int, n_voxels: int, n_tr: int, n_targets: int, n_deltas: int = 1) -> int:
-    """Peak memory of `fit_ridge_lags` when the fits of ``n_deltas`` lags are kept, without what the volume reader holds.
-
-    ``n_tr`` volumes with their Gram matrices, the kernel of the window and one system being solved (2.5 Gram matrices; on a CPU with several cores and at most
-    ``linear_algebra.SIDE_BY_SIDE_ROWS`` trials one system per core), four arrays trials x targets, and the coefficients.
-
-    Examples
-    --------
-    Subject 1 of NSD, 27,000 training trials of its 15,724 voxels of nsdgeneral, 16 x 16 x 3 pixels, 16 lags:
-
-    >>> ridge_memory_bytes(n_trials=27_000, n_voxels=15_724, n_tr=6, n_targets=768, n_deltas=16) / 2**30
-    """
-    floats = n_tr * n_trials * (n_voxels + n_trials) + 5 * n_trials**2 // 2 + 4 * n_trials * n_targets
-    floats += n_trials * n_voxels  # the volume as it was read
-    floats += (n_deltas + 1) * n_tr * n_voxels * n_targets
-    return 4 * floats
-
-
-def _folds_of_trials(groups: ArrayLike | None, *, n_trials: int, n_folds: int, n_alphas: int) -> NDArray[np.int64]:
+def _folds_of_trials(
+    groups: ArrayLike | None, *, n_trials: int, n_folds: int, n_alphas: int
+) -> NDArray[np.int64]:
     if groups is None:
         if n_alphas > 1:
-            raise DecoderError(f"{n_alphas} alphas and no groups: give the run of each trial, so that alpha is chosen on held-out runs, or a single alpha")
+            raise DecoderError(
+                f"{n_alphas} alphas and no groups: give the run of each trial, so that alpha is chosen on held-out runs, or a single alpha"
+            )
         return np.full(n_trials, -1)
     if len(np.asarray(groups)) != n_trials:
-        raise DecoderError(f"{len(np.asarray(groups))} groups for {n_trials} trials: one run label per trial is needed")
-    return assign_folds(groups, n_folds=n_folds) if n_alphas > 1 else np.full(n_trials, -1)
-
-
-def _read_volume(read: VolumeReader, offset: int, *, n_trials: int | None = None, n_voxels: int | None = None) -> NDArray[np.float32]:
-    bold = np.asarray(read(offset), dtype=np.float32)
-    matches = bold.ndim == 2 and n_trials in (None, len(bold)) and n_voxels in (None, bold.shape[-1])
-    if not matches:
-        needed = f"({'n_trials' if n_trials is None else n_trials}, {'n_voxels' if n_voxels is None else n_voxels})"
-        raise DecoderError(f"the volume at offset {offset} TRs after onset has shape {bold.shape}; {needed} is needed")
-    finite = np.isfinite(bold)
-    if not finite.all():
-        trial, voxel = np.argwhere(~finite)[0]
         raise DecoderError(
-            f"the volume at offset {offset} TRs after onset has {np.count_nonzero(~finite)} values that are not finite, the first in trial {trial}, voxel {voxel}: "
-            "leave out trials whose windows reach beyond their run, and voxels that are not measured in all runs"
+            f"{len(np.asarray(groups))} groups for {n_trials} trials: one run label per trial is needed"
         )
-    return bold
+    return assign_folds(groups, n_folds=n_folds) if n_alphas > 1 else np.full(n_trials, -1)

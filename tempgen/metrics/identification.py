@@ -1,4 +1,4 @@
-"""Two-way identification: is the reconstruction closer to its target than to another seen image?"""
+"""Two-way identification: whether a reconstruction is closer to its target than to another seen image."""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def test_attributes_survive_netcdf_and_name_direction_and_source(metric):
     attrs = metric.attrs()
     assert all(isinstance(value, (str, int, float)) for value in attrs.values())
     assert attrs["direction"] == "higher is better"
-    assert attrs["source"] and attrs["description"] and attrs["long_name"] and attrs["units"] == "1"
+    assert all(attrs[name] for name in ("source", "description", "long_name"))
+    assert attrs["units"] == "1"
     assert math.isnan(attrs["chance"]) == (metric.chance is None)
 
 

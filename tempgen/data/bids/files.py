@@ -156,15 +156,17 @@ def _choose(
     paths: list[Path], entity: str, label: str | None, meaning: str, *, several_allowed: bool = False
 ) -> list[Path]:
     """Files whose entity has this label; without one, all, if they agree."""
-    there = sorted({entities_of(path).get(entity, "") for path in paths})
-    labels = ", ".join(name or (NATIVE_SPACE if entity == "space" else f"(no {entity}-)") for name in there)
+    absent = NATIVE_SPACE if entity == "space" else f"(no {entity}-)"
+    label_of = {path: entities_of(path).get(entity, absent) for path in paths}
+    labels = ", ".join(sorted(set(label_of.values())))
     if label is None:
-        if len(there) > 1 and not several_allowed:
+        if len(set(label_of.values())) > 1 and not several_allowed:
             raise SourceDataError(f"There is more than one {meaning}: {labels}. Choose one.")
         return paths
-    if label not in there:
+    chosen = [path for path in paths if label_of[path] == label]
+    if not chosen:
         raise SourceDataError(f"There is no {meaning} {label!r}; there are: {labels}. Choose among them.")
-    return [path for path in paths if entities_of(path).get(entity, "") == label]
+    return chosen
 
 
 def _label(text: str | None, prefix: str) -> str | None:

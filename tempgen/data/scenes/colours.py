@@ -3,9 +3,10 @@
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Channel: TypeAlias = float | NDArray[np.float32]
+from tempgen.data.scenes.shapes import Field
+
+Channel: TypeAlias = float | Field
 #: Red, green and blue in [0, 1]; a channel may be an array, so that a colour can vary over the image.
 Colour: TypeAlias = tuple[Channel, Channel, Channel]
 RGB: TypeAlias = tuple[float, float, float]
@@ -38,7 +39,7 @@ def darker(colour: RGB, share: float) -> RGB:
     return red * (1 - share), green * (1 - share), blue * (1 - share)
 
 
-def gradient(first: RGB, second: RGB, share: NDArray[np.float32]) -> Colour:
+def gradient(first: RGB, second: RGB, share: Field) -> Colour:
     """Colour that goes from the first (share 0) to the second (share 1), point by point; shares outside [0, 1] are clipped."""
     weight = np.clip(share, 0.0, 1.0)
     return (

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -49,9 +48,3 @@ class Draws:
         """``n`` different integers in 0 .. n_options - 1, in random order."""
         left = list(range(n_options))
         return tuple(left.pop(self.integer(len(left))) for _ in range(n))
-
-    def uniforms(self, *shape: int) -> NDArray[np.float32]:
-        """Array of numbers in [0, 1), float32."""
-        raw = self._bits.random_raw(int(np.prod(shape)))
-        # 24 bits: every such number is a float32, so that none is rounded up to 1
-        return ((raw >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)).reshape(shape)

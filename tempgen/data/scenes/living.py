@@ -1,7 +1,7 @@
 """Painters of plants and animals.
 
-A painter draws one object of a given main colour into the square from -1 to 1 (x to the right, y down), which the object nearly fills
-along its longer side.
+A painter draws one object of a given main colour into the square from -1 to 1 (x to the right, y down), which it nearly fills along
+its longer side.
 """
 
 import math
@@ -125,9 +125,8 @@ def paint_flower(canvas: Canvas, colour: RGB, draws: Draws) -> None:
         cup = overlap(ellipse(at, (0.0, -0.40), (0.46, 0.58)), -0.62 - at.y)
         side = convex(at.mirrored(), [(0.10, -0.45), (0.44, -0.93), (0.46, -0.35), (0.2, -0.1)])
         canvas.paint(union(cup, side), darker(colour, 0.18))
-        canvas.paint(
-            ellipse(at, (0.0, -0.42), (0.24, 0.55)), gradient(lighter(colour, 0.3), colour, at.y + 0.9)
-        )
+        front = ellipse(at, (0.0, -0.42), (0.24, 0.55))
+        canvas.paint(front, gradient(lighter(colour, 0.3), colour, at.y + 0.9))
         return
     n_petals = 5 + draws.integer(4)
     long, wide = 0.34, min(0.26, 0.95 / n_petals)
@@ -162,24 +161,17 @@ def paint_tree(canvas: Canvas, colour: RGB, draws: Draws) -> None:
         trunk = union(stroke(at, (0.12, 0.92), (0.10, 0.3), 0.2), stroke(at, (0.10, 0.3), (0.0, -0.4), 0.16))
         canvas.paint(trunk, gradient(BARK, lighter(BARK, 0.3), wave(at.y * 4.0) * 0.5 + 0.5))
         both = at.mirrored()
-        for (x, y), (long, tall), tone in (
-            ((0.40, -0.10), (0.44, 0.50), shade),
-            ((0.46, -0.34), (0.50, 0.36), colour),
-        ):
+        for x, y, radii, tone in ((0.40, -0.10, (0.44, 0.50), shade), (0.46, -0.34, (0.50, 0.36), colour)):
             # the upper rim of an ellipse: a frond that rises and droops
-            canvas.paint(
-                overlap(ellipse(both, (x, y), (long, tall)), -ellipse(both, (x, y + 0.24), (long, tall))),
-                tone,
-            )
+            frond = overlap(ellipse(both, (x, y), radii), -ellipse(both, (x, y + 0.24), radii))
+            canvas.paint(frond, tone)
         canvas.paint(ellipse(both, (0.24, -0.70), (0.36, 0.11), turn_deg=-48.0), light)
-        canvas.paint(circle(at.mirrored(), (0.1, -0.34), 0.1), darker(BARK, 0.3))
+        canvas.paint(circle(both, (0.1, -0.34), 0.1), darker(BARK, 0.3))
         return
     half = draws.uniform(0.11, 0.16)
     canvas.paint(convex(at, [(-half, 0.1), (half, 0.1), (half + 0.07, 0.96), (-half - 0.07, 0.96)]), BARK)
-    canvas.paint(
-        union(stroke(at, (0.0, 0.4), (-0.35, 0.1), 0.1), stroke(at, (0.0, 0.45), (0.35, 0.15), 0.1)),
-        darker(BARK, 0.1),
-    )
+    boughs = union(stroke(at, (0.0, 0.4), (-0.35, 0.1), 0.1), stroke(at, (0.0, 0.45), (0.35, 0.15), 0.1))
+    canvas.paint(boughs, darker(BARK, 0.1))
     places = [(-0.45, -0.05), (0.45, -0.02), (0.0, 0.05), (-0.30, -0.48), (0.34, -0.44), (0.0, -0.55)]
     crown = union(*(circle(at, place, draws.uniform(0.36, 0.43)) for place in places))
     canvas.paint(crown, gradient(lighter(colour, 0.15), shade, at.y * 0.9 + at.x * 0.4 + 0.45))

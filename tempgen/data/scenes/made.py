@@ -32,10 +32,8 @@ def paint_boat(canvas: Canvas, colour: RGB, draws: Draws) -> None:
         canvas.paint(box(at, (0.0, 0.02), (0.55, deck), rounding=0.05), CREAM)
         for x in (-0.34, 0.0, 0.34):
             canvas.tint(circle(at, (x, 0.06), 0.12), (0.25, 0.42, 0.60))
-        puffs = union(
-            circle(at, (0.25, -0.88), 0.11), circle(at, (0.45, -0.84), 0.14), circle(at, (0.68, -0.86), 0.10)
-        )
-        canvas.paint(puffs, (0.88, 0.88, 0.90))
+        for x, y, radius in ((0.25, -0.88, 0.11), (0.45, -0.84, 0.14), (0.68, -0.86, 0.10)):
+            canvas.paint(circle(at, (x, y), radius), (0.88, 0.88, 0.90))
     canvas.paint(hull, gradient(colour, darker(colour, 0.35), (at.y - deck) * 1.8))
     canvas.tint(overlap(hull, at.y - deck - 0.12), lighter(colour, 0.6))
 
@@ -61,10 +59,8 @@ def paint_house(canvas: Canvas, colour: RGB, draws: Draws) -> None:
     for x in (-0.45, 0.0, 0.45) if door_x else (-0.48, 0.48):
         if abs(x - door_x) > 0.40:
             canvas.tint(box(at, (x, 0.42), (0.19, 0.22)), trim)
-            canvas.tint(
-                union(box(at, (x - 0.08, 0.42), (0.055, 0.16)), box(at, (x + 0.08, 0.42), (0.055, 0.16))),
-                pane,
-            )
+            for middle in (x - 0.08, x + 0.08):
+                canvas.tint(box(at, (middle, 0.42), (0.055, 0.16)), pane)
     if draws.chance(0.6):
         canvas.tint(circle(at, (0.0, -0.45), 0.16), CREAM)
         canvas.tint(circle(at, (0.0, -0.45), 0.10), pane)
@@ -97,10 +93,9 @@ def paint_car(canvas: Canvas, colour: RGB, draws: Draws) -> None:
     canvas.paint(cabin, lighter(colour, 0.12))
     body = box(at, (0.0, 0.20), (0.97, 0.27), rounding=0.15)
     canvas.paint(body, gradient(colour, darker(colour, 0.3), at.y * 2.0))
+    sheen = gradient(lighter(GLASS, 0.3), darker(GLASS, 0.3), at.x + at.y * 1.5 + 0.7)
     for corners in panes:
-        canvas.tint(
-            convex(at, corners), gradient(lighter(GLASS, 0.3), darker(GLASS, 0.3), at.x + at.y * 1.5 + 0.7)
-        )
+        canvas.tint(convex(at, corners), sheen)
     canvas.tint(box(at, (0.0, 0.12), (0.90, 0.025)), lighter(colour, 0.5))
     canvas.tint(ellipse(at, (-0.90, 0.14), (0.09, 0.10)), LAMP)
     canvas.tint(box(at, (0.92, 0.14), (0.06, 0.09)), (0.75, 0.08, 0.08))
@@ -134,7 +129,6 @@ def paint_balloon(canvas: Canvas, colour: RGB, draws: Draws) -> None:
         canvas.tint(overlap(box(at, (0.0, -0.20), (1.0, 0.10)), envelope), darker(colour, 0.35))
     canvas.tint(envelope, darker(colour, 0.5), opacity=(at.x * 0.45 + 0.05).clip(0.0, 0.4))
     canvas.tint(ellipse(at, (-0.30, -0.58), (0.16, 0.22), turn_deg=35.0), (1.0, 1.0, 1.0), opacity=0.45)
-    canvas.paint(
-        box(at, (0.0, 0.80), (0.20, 0.16), rounding=0.04), gradient(WOOD, darker(WOOD, 0.4), at.x * 2.5 + 0.5)
-    )
+    basket = box(at, (0.0, 0.80), (0.20, 0.16), rounding=0.04)
+    canvas.paint(basket, gradient(WOOD, darker(WOOD, 0.4), at.x * 2.5 + 0.5))
     canvas.tint(box(at, (0.0, 0.69), (0.22, 0.045)), lighter(WOOD, 0.35))

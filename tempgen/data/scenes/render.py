@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tempgen.data.scenes.backgrounds import BACKGROUND_PAINTERS, BACKGROUND_REGIONS
+from tempgen.data.scenes.backgrounds import BACKGROUND_PAINTERS
 from tempgen.data.scenes.canvas import SUPERSAMPLING, Canvas, to_pixels
 from tempgen.data.scenes.colours import COLOURS, RGB, darker
 from tempgen.data.scenes.draws import Draws
@@ -20,7 +20,8 @@ from tempgen.data.scenes.living import (
     paint_tree,
 )
 from tempgen.data.scenes.made import paint_balloon, paint_boat, paint_car, paint_house
-from tempgen.data.scenes.shapes import Field, Points
+from tempgen.data.scenes.scenery import BACKGROUND_REGIONS
+from tempgen.data.scenes.shapes import Points
 from tempgen.errors import ConfigError
 
 
@@ -154,7 +155,7 @@ def render_scene(scene_id: int, *, seed: int = 0, size: int = 64) -> Scene:
     >>> scene.image.shape, scene.segmentation.shape
     ((64, 64, 3), (64, 64))
     >>> BACKGROUNDS[scene.background], [CATEGORIES[seen.category] for seen in scene.objects]
-    ('sea', ['fish'])
+    ('sea', ['mushroom', 'tree'])
     """
     scene_id = _whole_number(scene_id, name="scene_id", lowest=0)
     seed = _whole_number(seed, name="seed", lowest=0)
@@ -166,9 +167,9 @@ def render_scene(scene_id: int, *, seed: int = 0, size: int = 64) -> Scene:
     centres = (np.arange(n_samples, dtype=np.float32) + np.float32(0.5)) / np.float32(n_samples)
     canvas = Canvas.blank(Points(centres[None, :], centres[:, None]), sample=1.0 / n_samples)
     BACKGROUND_PAINTERS[BACKGROUNDS[background]](canvas, draws)
-    segmentation = canvas.regions[
-        SUPERSAMPLING // 2 :: SUPERSAMPLING, SUPERSAMPLING // 2 :: SUPERSAMPLING
-    ].copy()
+    # a pixel belongs to the region of the sample next to its centre
+    middle = slice(SUPERSAMPLING // 2, None, SUPERSAMPLING)
+    segmentation = canvas.regions[middle, middle].copy()
     objects = tuple(_add_object(plan, draws, scene=canvas, segmentation=segmentation) for plan in plans)
     shades = np.clip(to_pixels(canvas.rgb), 0.0, 1.0) * np.float32(255.0) + np.float32(0.5)
     image = np.ascontiguousarray(shades.astype(np.uint8).transpose(1, 2, 0))
@@ -198,7 +199,7 @@ def _plan_objects(draws: Draws) -> list[_Plan]:
     sides = [draws.uniform(*(_SIDE_ALONE if n_objects == 1 else _SIDE_OF_TWO)) for _ in categories]
     places = [[draws.uniform(_MARGIN + side / 2, 1 - _MARGIN - side / 2) for _ in range(2)] for side in sides]
     if n_objects == 2:
-        # along one axis the two lie apart, and what room is left goes before, between and behind them; the other axis stays free
+        # along one axis the two lie apart, and the room left goes before, between and behind them; the other stays free
         axis = draws.integer(2)
         gap = _SEPARATION * (sides[0] + sides[1]) / 2
         room = 1 - 2 * _MARGIN - (sides[0] + sides[1]) / 2 - gap

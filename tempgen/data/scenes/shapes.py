@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Point = tuple[float, float]
-Field = NDArray[np.float32]
+#: Values at points. They stay float32, although NumPy's annotations take a product with a Python number for float64.
+Field = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,12 @@ def convex(at: Points, corners: Sequence[Point]) -> Field:
     following = [*corners[1:], corners[0]]
     area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(corners, following, strict=True))
     inwards = 1.0 if area > 0 else -1.0
-    distance: Field | None = None
+    distance: Field = np.full((1, 1), -np.inf, dtype=np.float32)
     for (x0, y0), (x1, y1) in zip(corners, following, strict=True):
         length = math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2)
         across_x, across_y = inwards * (y1 - y0) / length, inwards * (x0 - x1) / length
         edge = at.x * across_x + (at.y * across_y - (x0 * across_x + y0 * across_y))
-        distance = edge if distance is None else np.maximum(distance, edge)
+        distance = np.maximum(distance, edge)
     return distance
 
 

@@ -1,0 +1,78 @@
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tempgen.cli.app import app
+
+STORY = [
+    "init",
+    "simulate",
+    "prepare",
+    "train-general",
+    "train-specialized",
+    "evaluate",
+    "figures",
+    "export",
+    "run",
+]
+
+
+def tempgen(*arguments: str, cwd) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-c", "from tempgen.cli import main; main()", *arguments]
+    return subprocess.run(call, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_help_tells_the_commands_in_the_order_of_an_analysis():
+    text = CliRunner().invoke(app, ["--help"]).output
+    positions = [text.index(f"│ {command} ") for command in STORY]
+    assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize("command", STORY)
+def test_help_of_each_command_has_an_example_of_itself(command):
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: tempgen {command}" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("command", STORY)
+def test_example_of_each_command_is_read_by_its_own_parser(command):
+    group = typer.main.get_command(app)
+    help_text = group.commands[command].help
+    words = help_text.split("Example: tempgen ")[1].split("\n")[0].split()
+    assert words[0] == command
+    context = group.commands[command].make_context(command, words[1:])
+    assert context.params
+
+
+def test_errors_are_one_message_without_a_traceback(tmp_path):
+    result = tempgen("run", "missing.yaml", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith("ConfigError: There is no analysis file missing.yaml")
+    assert "Traceback" not in result.stderr
+
+
+def test_unreadable_lags_are_refused_with_advice(tmp_path):
+    result = tempgen("train-specialized", "--delta", "13..-2", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "write it upwards, -2..13" in result.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_init_writes_a_file_that_run_accepts(tmp_path):
+    assert tempgen("init", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "tempgen.yaml").is_file()
+    again = tempgen("init", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "left as it is" in again.stderr
+
+
+def test_nsd_that_is_not_there_is_named(tmp_path):
+    result = tempgen("prepare", "--set", "data.source=nsd", "--set", "data.path=nsd", "--set", "data.simulate=null", cwd=tmp_path)
+    assert result.returncode == 1
+    (tmp_path / "mine.yaml").write_text("data: {source: nsd, path: nowhere}\n")
+    result = tempgen("prepare", "-a", "mine.yaml", cwd=tmp_path)
+    assert "No design of subj01 below nowhere" in result.stderr

@@ -1,0 +1,189 @@
+"""Curves and matrices cut from a planted result."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tempgen.errors import ResultsError
+from tempgen.generalization.summary import generalization_matrix, lag_curve
+from tempgen.metrics import IMAGE_METRICS
+
+DELTAS = np.arange(-2, 5)
+TR_S = 4 / 3
+
+
+def _results(n_trials=30, n_images=10, *, measured_chance=True):
+    """A score that says which cell it comes from: 10 * train + test, and 1000 for the next image, plus noise."""
+    rng = np.random.default_rng(0)
+    cell = 10.0 * DELTAS[:, None] + DELTAS
+    noise = rng.normal(0, 0.1, size=(len(DELTAS), len(DELTAS), 3, n_trials))
+    scores = (cell[:, :, None, None] + np.array([-1000, 0, 1000])[:, None] + noise).astype(np.float32)
+    dims = ("train_delta", "test_delta", "target", "trial")
+    results = xr.Dataset(
+        {
+            "identification": (dims, scores, IMAGE_METRICS["identification"].attrs()),
+            "pixcorr": (dims, scores / 100, IMAGE_METRICS["pixcorr"].attrs()),
+        },
+        coords={
+            "train_delta": DELTAS,
+            "test_delta": DELTAS,
+            "train_lag_s": ("train_delta", (DELTAS + 8) * TR_S),
+            "lag_s": ("test_delta", (DELTAS + 8) * TR_S),
+            "target": ["previous", "current", "next"],
+            "image_id": ("trial", np.arange(n_trials) % n_images),
+            "run": ("trial", np.arange(n_trials) // 10),
+        },
+        attrs={
+            "n_tr": 3,
+            "tr_s": TR_S,
+            "start_tr": 2,
+            "soa_s": 4.0,
+            "data_kind": "simulated",
+            "subject": "subj01",
+        },
+    )
+    if measured_chance:
+        results["pixcorr_chance"] = (("train_delta", "test_delta"), cell / 1000)
+    return results
+
+
+def test_general_is_the_row_of_the_decoder_trained_at_zero():
+    curve = lag_curve(_results(), "identification", decoder="general", n_draws=50)
+    np.testing.assert_array_equal(curve.test_delta, DELTAS)
+    np.testing.assert_allclose(curve["mean"], DELTAS, atol=0.1)
+    np.testing.assert_allclose(curve.lag_s, (DELTAS + 8) * TR_S)
+    assert (curve.low < curve["mean"]).all()
+    assert (curve.high > curve["mean"]).all()
+
+
+def test_general_follows_the_lag_it_was_trained_at_where_the_results_name_another():
+    curve = lag_curve(
+        _results().assign_attrs(general_delta=2), "identification", decoder="general", n_draws=20
+    )
+    np.testing.assert_allclose(curve["mean"], 20 + DELTAS, atol=0.1)
+
+
+def test_specialized_is_the_diagonal_where_both_lags_exist():
+    results = _results().isel(train_delta=[0, 2, 5])
+    curve = lag_curve(results, "identification", decoder="specialized", n_draws=20)
+    np.testing.assert_array_equal(curve.test_delta, [-2, 0, 3])
+    np.testing.assert_allclose(curve["mean"], [-22, 0, 33], atol=0.1)
+    np.testing.assert_allclose(curve.lag_s, (np.array([-2, 0, 3]) + 8) * TR_S)
+
+
+def test_the_target_is_that_asked_for():
+    curve = lag_curve(_results(), "identification", decoder="general", target="next", n_draws=20)
+    np.testing.assert_allclose(curve["mean"], 1000 + DELTAS, atol=0.1)
+    assert curve.attrs["target"] == "next"
+
+
+def test_chance_is_the_measured_one_of_each_cell_or_the_metrics_own():
+    results = _results()
+    specialized = lag_curve(results, "pixcorr", decoder="specialized", n_draws=20)
+    np.testing.assert_allclose(specialized.chance, 11 * DELTAS / 1000)
+    assert "other trials" in specialized.attrs["chance_label"]
+    fixed = lag_curve(results, "identification", decoder="general", n_draws=20)
+    np.testing.assert_array_equal(fixed.chance, 0.5)
+    assert fixed.attrs["chance_label"] == "chance"
+    unknown = lag_curve(_results(measured_chance=False), "pixcorr", decoder="general", n_draws=20)
+    assert np.isnan(unknown.chance).all()
+
+
+def test_chance_may_depend_on_the_target():
+    results = _results()
+    per_target = results.pixcorr_chance.expand_dims(target=results.target).copy() + xr.DataArray(
+        [1.0, 2.0, 3.0], dims="target"
+    )
+    curve = lag_curve(
+        results.assign(pixcorr_chance=per_target), "pixcorr", decoder="general", target="next", n_draws=5
+    )
+    np.testing.assert_allclose(curve.chance, DELTAS / 1000 + 3)
+
+
+def test_attributes_name_the_interval_the_counts_and_the_data():
+    attrs = lag_curve(_results(), "pixcorr", decoder="general", n_draws=20, level=0.9).attrs
+    assert attrs["interval"] == "90 % bootstrap interval over images"
+    assert (attrs["n_trials"], attrs["n_images"], attrs["n_units"], attrs["n_draws"]) == (30, 10, 10, 20)
+    assert (attrs["long_name"], attrs["data_kind"], attrs["soa_s"]) == ("PixCorr", "simulated", 4.0)
+    by_run = lag_curve(_results(), "pixcorr", decoder="general", n_draws=20, unit="run").attrs
+    assert (by_run["interval"], by_run["n_units"]) == ("95 % bootstrap interval over runs", 3)
+
+
+def test_curves_survive_netcdf(tmp_path):
+    curve = lag_curve(_results(), "pixcorr", decoder="specialized", n_draws=20)
+    curve.to_netcdf(tmp_path / "curve.nc", engine="h5netcdf")
+    xr.testing.assert_identical(xr.load_dataset(tmp_path / "curve.nc", engine="h5netcdf"), curve)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    curves = [lag_curve(_results(), "pixcorr", decoder="general", n_draws=20, seed=s) for s in (1, 1, 2)]
+    xr.testing.assert_identical(curves[0], curves[1])
+    assert not curves[0].equals(curves[2])
+
+
+def test_trials_without_a_previous_image_do_not_count():
+    results = _results()
+    results["identification"][:, :, 0, :6] = np.nan
+    curve = lag_curve(results, "identification", decoder="general", target="previous", n_draws=20)
+    assert curve.attrs["n_trials"] == 24
+    expected = (
+        results.identification.sel(train_delta=0, target="previous").isel(trial=slice(6, None)).mean("trial")
+    )
+    np.testing.assert_allclose(curve["mean"], expected, rtol=1e-6)
+
+
+def test_lags_that_were_not_computed_are_nan_in_the_curve():
+    results = _results()
+    results["identification"][:, 3] = np.nan
+    curve = lag_curve(results, "identification", decoder="general", n_draws=20)
+    np.testing.assert_array_equal(np.isnan(curve["mean"]), np.arange(len(DELTAS)) == 3)
+    np.testing.assert_array_equal(np.isnan(curve.low), np.arange(len(DELTAS)) == 3)
+
+
+def test_matrix_is_the_mean_of_each_cell_and_says_which_windows_share_volumes():
+    results = _results()
+    results["pixcorr"][1, 2] = np.nan
+    matrix = generalization_matrix(results, "pixcorr")
+    assert matrix.dims == ("train_delta", "test_delta")
+    assert np.isnan(matrix[1, 2])
+    assert np.isnan(matrix.chance[1, 2])
+    assert float(matrix.sel(train_delta=1, test_delta=4)) == pytest.approx(0.14, abs=2e-3)
+    expected = np.abs(DELTAS[:, None] - DELTAS) < 3
+    np.testing.assert_array_equal(matrix.shares_volumes, expected)
+    assert matrix.attrs["chance"] == pytest.approx(float(matrix.chance.mean()))
+    assert matrix.attrs["metric"] == "pixcorr"
+    np.testing.assert_allclose(matrix.train_lag_s, matrix.lag_s)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"metric": "dreamsim"}, "no metric 'dreamsim'; they have identification, pixcorr"),
+        ({"target": "second next"}, "no target 'second next'; they have previous, current, next"),
+        ({"decoder": "universal"}, "choose 'general' or 'specialized'"),
+        ({"unit": "image"}, "choose trial or one of image_id, run"),
+    ],
+)
+def test_what_the_results_lack_is_named_with_what_they_have(arguments, complaint):
+    with pytest.raises(ResultsError, match=complaint):
+        lag_curve(_results(), **({"metric": "pixcorr", "decoder": "general", "n_draws": 10} | arguments))
+
+
+def test_a_decoder_that_was_not_evaluated_is_refused():
+    with pytest.raises(ResultsError, match=r"no General decoder.*Train it first"):
+        lag_curve(_results().sel(train_delta=[1, 2]), "pixcorr", decoder="general")
+    with pytest.raises(ResultsError, match="at its own lag"):
+        lag_curve(_results().sel(train_delta=[1], test_delta=[2]), "pixcorr", decoder="specialized")
+    only_general = _results()
+    only_general["pixcorr"] = only_general.pixcorr.where(only_general.train_delta == 1)
+    with pytest.raises(ResultsError, match="no pixcorr of the general decoder"):
+        lag_curve(only_general, "pixcorr", decoder="general")
+
+
+def test_a_matrix_without_scores_or_without_window_is_refused():
+    results = _results()
+    results["pixcorr"][:] = np.nan
+    with pytest.raises(ResultsError, match="in any cell"):
+        generalization_matrix(results, "pixcorr")
+    with pytest.raises(ResultsError, match="n_tr"):
+        generalization_matrix(_results().drop_attrs(), "identification")
