@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tempgen._version import __version__
 from tempgen.errors import ResultsError
 from tempgen.files import whole_file, whole_folder, write_zarr
 
@@ -46,8 +47,6 @@ def metrics_of(results: xr.Dataset) -> list[str]:
 
 def write_results(results: xr.Dataset, path: Path) -> None:
     """Write a result as a zarr folder, whole or not at all."""
-    from tempgen import __version__
-
     marked = results.assign_attrs(results_format=RESULTS_FORMAT, tempgen_version=__version__)
     with whole_folder(path) as temporary:
         write_zarr(marked, temporary)

@@ -22,10 +22,10 @@ from tqdm.auto import tqdm
 
 from tempgen.config.analysis import PreprocessConfig
 from tempgen.config.files import differences, fingerprint
+from tempgen.data.confounds import load_confounds
 from tempgen.data.nifti import read_masked_run
 from tempgen.data.onsets import resample_series, resampled_length
 from tempgen.data.preprocess import clean_run
-from tempgen.data.confounds import load_confounds
 from tempgen.data.source import RunFile, Source
 from tempgen.data.store import describe_store, open_store, partial_folder, store_attrs
 from tempgen.errors import SourceDataError, StoreError

@@ -15,10 +15,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tempgen.data.confounds import load_confounds
 from tempgen.errors import ConfigError, SourceDataError
 
-__all__ = ["CleanRun", "Drift", "clean_run", "cosine_drift", "load_confounds"]
+__all__ = ["CleanRun", "Drift", "clean_run", "cosine_drift"]
 
 Drift = Literal["cosine", "linear", "none"]
 

@@ -23,6 +23,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempgen._version import __version__
 from tempgen.data.source import TRIAL_COLUMNS, Source
 from tempgen.errors import StoreError
 
@@ -154,8 +155,6 @@ def describe_store(source: Source, *, voxels: NDArray[np.bool_], run_lengths: ND
 
 def store_attrs(source: Source, *, recipe: str, fingerprint: str, n_constant: int) -> dict[str, Any]:
     """How a store was made, as attributes that also survive netCDF (numbers, text, lists of numbers)."""
-    from tempgen import __version__
-
     return {
         "store_format": STORE_FORMAT,
         "tempgen_version": __version__,

@@ -29,7 +29,11 @@ X_LABEL = "time from image onset to the window's end (s)"
 _HEIGHT_MM = 78.0
 _STRIP = 0.11  # share of the axes' height, at the bottom, kept for the stimuli
 _BAR_HEIGHT = 0.03
-_OTHER_LINES = (Line("#E69F00", ":", "^", filled=True), Line("#56B4E9", "-.", "D", filled=True), Line("#000000", "-", "v", filled=False))
+_OTHER_LINES = (
+    Line("#E69F00", ":", "^", filled=True),
+    Line("#56B4E9", "-.", "D", filled=True),
+    Line("#000000", "-", "v", filled=False),
+)
 _NEEDED_ATTRS = ("tr_s", "start_tr", "n_tr", "interval", "long_name")
 
 
@@ -55,7 +59,9 @@ def plot_lag_curves(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None)
     ResultsError
         If there is no curve, a curve lacks a variable or attribute, or the curves are of different metrics.
     """
-    return _plot_curves(curves, [curve.attrs.get("decoder", "") for curve in curves.values()], DECODER_LINES, ax)
+    return _plot_curves(
+        curves, [curve.attrs.get("decoder", "") for curve in curves.values()], DECODER_LINES, ax
+    )
 
 
 def plot_targets(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None) -> Axes:
@@ -77,7 +83,9 @@ def plot_targets(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None) ->
     ResultsError
         If there is no curve, a curve lacks a variable or attribute, or the curves are of different metrics.
     """
-    return _plot_curves(curves, [curve.attrs.get("target", "") for curve in curves.values()], TARGET_LINES, ax)
+    return _plot_curves(
+        curves, [curve.attrs.get("target", "") for curve in curves.values()], TARGET_LINES, ax
+    )
 
 
 def _plot_curves(
@@ -122,7 +130,9 @@ def _draw_chance(ax: Axes, curves: Mapping[str, xr.Dataset]) -> None:
     """One line if all curves have one level, else a line for each; a single legend entry."""
     drawn: list[Any] = []
     for curve in curves.values():
-        if bool(curve.chance.isnull().all()) or any(np.allclose(curve.chance, c, equal_nan=True) for c in drawn if c.shape == curve.chance.shape):
+        if bool(curve.chance.isnull().all()) or any(
+            np.allclose(curve.chance, c, equal_nan=True) for c in drawn if c.shape == curve.chance.shape
+        ):
             continue
         ax.plot(
             curve.lag_s,
@@ -149,7 +159,14 @@ def _draw_stimuli(ax: Axes, attrs: Mapping[str, Any], *, last_s: float) -> None:
     n_after = int(np.floor(last_s / soa_s)) if np.isfinite(soa_s) else 0
     for position in range(-1 if before_s else 0, n_after + 1):
         onset_s = position * soa_s if position else 0.0
-        ax.plot([onset_s, onset_s], [0, _BAR_HEIGHT + 0.012], transform=across, color="0.2", linewidth=0.6, zorder=1)
+        ax.plot(
+            [onset_s, onset_s],
+            [0, _BAR_HEIGHT + 0.012],
+            transform=across,
+            color="0.2",
+            linewidth=0.6,
+            zorder=1,
+        )
         ax.fill_between(
             [onset_s, min(onset_s + duration_s, last_s * 1.03)],
             0.008,
@@ -178,7 +195,9 @@ def _draw_stimuli(ax: Axes, attrs: Mapping[str, Any], *, last_s: float) -> None:
 def _draw_shift_axis(ax: Axes, curve: xr.Dataset) -> None:
     """Upper axis: the window's shift in TRs, the key under which the scores are stored."""
     tr_s, end_tr = float(curve.attrs["tr_s"]), int(curve.attrs["start_tr"]) + int(curve.attrs["n_tr"])
-    shift = ax.secondary_xaxis("top", functions=(lambda s: s / tr_s - end_tr, lambda delta: (delta + end_tr) * tr_s))
+    shift = ax.secondary_xaxis(
+        "top", functions=(lambda s: s / tr_s - end_tr, lambda delta: (delta + end_tr) * tr_s)
+    )
     deltas = curve.test_delta.to_numpy()
     every = max(1, round(len(deltas) / 6))
     shift.set_xticks([int(delta) for delta in deltas if delta % every == 0])
@@ -196,5 +215,10 @@ def _draw_legend(ax: Axes, curves: Mapping[str, xr.Dataset]) -> None:
         labels.append(interval)
     below = ScaledTranslation(0, -27 / 72, ax.figure.dpi_scale_trans)  # points, below the ticks and the label
     ax.legend(
-        handles, labels, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + below
+        handles,
+        labels,
+        ncols=2,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=ax.transAxes + below,
     )

@@ -501,7 +501,7 @@ def test_one_of_several_spaces_and_resolutions_must_be_chosen(root: Path, fmripr
         for space in ("", "_space-MNI152NLin6Asym_res-1", "_space-MNI152NLin6Asym_res-2"):
             write_derivative(fmriprep, f"task-view_run-{run}", space=space)
     with pytest.raises(
-        SourceDataError, match=r"more than one space .*: func, MNI152NLin6Asym, T1w\. Choose one"
+        SourceDataError, match=r"more than one space .*: MNI152NLin6Asym, T1w, func\. Choose one"
     ):
         open_bids(root, "01", derivatives=fmriprep)
     with pytest.raises(SourceDataError, match=r"more than one resolution \(space: SPACE:res-LABEL\): 1, 2"):
