@@ -78,10 +78,7 @@ def open_results(path: Path | str) -> xr.Dataset:
     if not path.exists():
         raise ResultsError(f"There is no result {path}: make one with 'tempgen evaluate' or 'tempgen run'.")
     try:
-        if path.is_dir():
-            results = xr.open_zarr(path, consolidated=False, chunks=None).load()
-        else:
-            results = xr.load_dataset(path, engine="h5netcdf")
+        results = _load_zarr(path) if path.is_dir() else xr.load_dataset(path, engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
         raise ResultsError(f"{path} is no result of tempgen ({error}).") from error
     found = results.attrs.get("results_format")
@@ -91,6 +88,12 @@ def open_results(path: Path | str) -> xr.Dataset:
             f"{RESULTS_FORMAT}. Run 'tempgen evaluate --overwrite' to make it again."
         )
     return results
+
+
+def _load_zarr(path: Path) -> xr.Dataset:
+    import xarray as xr
+
+    return xr.open_zarr(path, consolidated=False, chunks=None).load()
 
 
 def export_netcdf(results: xr.Dataset, path: Path) -> Path:

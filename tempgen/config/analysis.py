@@ -157,6 +157,11 @@ class SplitConfig(Section):
         45 / 480, gt=0, lt=1, description="Share of the runs that test. Source: Dynadiff: 45 of 480 runs."
     )
     n_test_runs: int | None = Field(None, ge=1, description="The same as a count, instead of test_fraction. Source: none.")
+    fold: int = Field(
+        0,
+        ge=0,
+        description="Which group of test runs, in the seeded order: folds 0, 1, ... share no run. Source: cross-validation.",
+    )
     image_disjoint: bool = Field(
         True,
         description=(
@@ -169,7 +174,7 @@ class SplitConfig(Section):
     @model_validator(mode="after")
     def _no_unused_keys(self) -> Self:
         if self.kind == "nsd-standard":
-            self.refuse_unused(("test_fraction", "n_test_runs", "seed", "image_disjoint"), because="by nsd-standard")
+            self.refuse_unused(("test_fraction", "n_test_runs", "fold", "seed", "image_disjoint"), because="by nsd-standard")
         if self.n_test_runs is not None:
             self.refuse_unused(("test_fraction",), because="beside n_test_runs")
         return self
@@ -261,6 +266,7 @@ class Analysis(Section):
 
     @property
     def output_folder(self) -> Path:
+        """Where everything is written."""
         return self.folder if self.folder is not None else Path("outputs") / self.name
 
     @property

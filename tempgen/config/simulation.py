@@ -112,19 +112,27 @@ class SimulationConfig(BaseModel):
             "Write 14 files a session, the first and the last resting state. Source: NSD does so in sessions 21 to 30."
         ),
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of everything drawn at random. Source: convention.")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Seed of everything drawn at random. Source: convention."
+    )
 
     @field_validator("time_to_peak_s")
     @classmethod
     def _ascending(cls, time_to_peak_s: tuple[float, float]) -> tuple[float, float]:
         shortest, longest = time_to_peak_s
         if not 1.0 <= shortest <= longest <= 12.0:
-            raise ValueError(f"needs 1 <= shortest <= longest <= 12 seconds, but is {shortest:g}, {longest:g}")
+            raise ValueError(
+                f"needs 1 <= shortest <= longest <= 12 seconds, but is {shortest:g}, {longest:g}"
+            )
         return time_to_peak_s
 
     @model_validator(mode="after")
     def _no_unused_keys(self) -> Self:
-        unused = {"static": ("activity_s", "rotation_deg_per_s"), "sustained": ("rotation_deg_per_s",), "rotating": ()}
+        unused = {
+            "static": ("activity_s", "rotation_deg_per_s"),
+            "sustained": ("rotation_deg_per_s",),
+            "rotating": (),
+        }
         for key in unused[self.code]:
             # a default may be given, so that what was written with every key can be read again
             if getattr(self, key) != type(self).model_fields[key].default:

@@ -40,7 +40,7 @@ def double_gamma(
     response_shape: float = RESPONSE_SHAPE,
     undershoot_shape: float = UNDERSHOOT_SHAPE,
 ) -> NDArray[np.float64]:
-    """BOLD response to an instant of neural activity: a gamma minus a later, smaller one, stretched to a given time to peak.
+    r"""BOLD response to an instant of neural activity: a gamma minus a later, smaller one, stretched to a given time to peak.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def double_gamma(
 
     Returns
     -------
-    array, shape (\\*time_to_peak_s.shape, \\*time_s.shape)
+    array, shape (\*time_to_peak_s.shape, \*time_s.shape)
         Peak 1.
 
     Raises
@@ -142,7 +142,9 @@ def evoked_kernel(
 def _canonical(
     time_s: NDArray[np.float64], undershoot_ratio: float, response_shape: float, undershoot_shape: float
 ) -> NDArray[np.float64]:
-    return _gamma_density(time_s, response_shape) - undershoot_ratio * _gamma_density(time_s, undershoot_shape)
+    return _gamma_density(time_s, response_shape) - undershoot_ratio * _gamma_density(
+        time_s, undershoot_shape
+    )
 
 
 def _gamma_density(time_s: NDArray[np.float64], shape: float) -> NDArray[np.float64]:

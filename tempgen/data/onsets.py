@@ -68,8 +68,9 @@ def find_onset_grid(
     """The coarsest grid, no coarser than the TR, on which all onsets lie.
 
     For each number k of steps between the first onset and the last, the step is fitted to all onsets by least squares;
-    of the steps that leave no onset farther than the tolerance from the grid, the largest is taken. A whole fraction of
-    the TR, or a whole number of milliseconds, is preferred to the fit where it serves as well.
+    of the steps that leave no onset farther than the tolerance from the grid, the largest is taken. The volumes
+    themselves come first; a whole fraction of the TR, or a whole number of milliseconds, is preferred to the fit where it
+    serves as well.
 
     Parameters
     ----------
@@ -111,6 +112,8 @@ def find_onset_grid(
         fitted = _fit_start(onsets, grid_tr_s)
         return fitted if fitted.max_residual_s <= tolerance_s else _grid(onsets, grid_tr_s, 0.0)
     closest = _grid(onsets, tr_s, 0.0)
+    if closest.max_residual_s <= tolerance_s:
+        return closest  # the volumes themselves: nothing to resample
     for step in _steps(onsets, tr_s=tr_s, tolerance_s=tolerance_s):
         grid = _fit_start(onsets, step)
         if grid.max_residual_s <= tolerance_s + _ROUNDING_S:

@@ -101,7 +101,7 @@ def prepare_store(
     write_zarr(dataset, partial / "store")
     bold = _bold_array(partial / "store", (*shape[:2], int((~constant).sum())))
     for index in range(shape[0]):
-        bold[index] = working[index][:, ~constant]
+        bold[index] = np.asarray(working[index])[:, ~constant]
     _write_images(source, partial / "store", image_size)
     replace_folder(partial / "store", out)
     shutil.rmtree(partial)
@@ -133,8 +133,8 @@ def _open_partial(out: Path, recipe: Mapping[str, Any], say: Callable[[str], Non
 
 def _bold_array(folder: Path, shape: tuple[int, int, int]) -> zarr.Array:
     group = zarr.open_group(folder, mode="a", zarr_format=3)
-    if "bold" in group:
-        return group["bold"]
+    if isinstance(existing := group.get("bold"), zarr.Array):
+        return existing
     return group.create_array(
         "bold",
         shape=shape,
@@ -180,7 +180,7 @@ def _prepare_run(source: Source, index: int, partial: Path, bold: zarr.Array, pr
         drift=preprocess.drift,
         drift_cutoff_s=preprocess.drift_cutoff_s,
         high_pass_hz=preprocess.high_pass_hz,
-        confounds=_confounds(run, preprocess.confounds),
+        confounds=_confounds(run, preprocess.confounds, motion=source.motion_columns),
     )
     zscored = cleaned.zscored
     if source.resample_tr_s is not None:
@@ -200,12 +200,14 @@ def _marker(partial: Path, index: int) -> Path:
     return partial / "done" / f"run-{index:04d}.json"
 
 
-def _confounds(run: RunFile, wanted: bool | tuple[str, ...]) -> NDArray[np.float64] | None:
+def _confounds(
+    run: RunFile, wanted: bool | tuple[str, ...], *, motion: tuple[str, ...]
+) -> NDArray[np.float64] | None:
     if wanted is False:
         return None
     if run.confounds_path is None:
         raise SourceDataError(f"Run {run.name} has no confounds file: set preprocess.confounds to false.")
-    return load_confounds(run.confounds_path, columns=None if wanted is True else wanted)[: run.n_tr]
+    return load_confounds(run.confounds_path, columns=(motion or None) if wanted is True else wanted)[: run.n_tr]
 
 
 def _constant_voxels(partial: Path, n_runs: int, *, n_voxels: int) -> NDArray[np.bool_]:

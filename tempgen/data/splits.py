@@ -127,7 +127,11 @@ def _test_runs(trials: pd.DataFrame, config: SplitConfig) -> NDArray[np.int64]:
     n_test = config.n_test_runs if config.n_test_runs is not None else max(1, round(config.test_fraction * len(runs)))
     if n_test >= len(runs):
         raise SplitError(f"{n_test} test runs were asked for, there are {len(runs)} and training needs at least one.")
-    return np.sort(np.random.default_rng(config.seed).permutation(runs)[:n_test])
+    n_folds = len(runs) // n_test
+    if config.fold >= n_folds:
+        raise SplitError(f"Fold {config.fold} was asked for; {len(runs)} runs give folds 0 to {n_folds - 1} of {n_test} test runs.")
+    first = config.fold * n_test
+    return np.sort(np.random.default_rng(config.seed).permutation(runs)[first : first + n_test])
 
 
 def _n_sharing_volumes(

@@ -47,6 +47,7 @@ class WindowDataset:
 
     @property
     def n_voxels(self) -> int:
+        """Voxels of each volume."""
         return int(self._store.sizes["voxel"])
 
     def volume(self, offset_tr: int) -> NDArray[np.float32]:

@@ -26,7 +26,10 @@ TRIAL_COORDS = ("session", "run", "image_id", "repetition", "onset_tr")
 class Scorer(Protocol):
     """Scores the predictions of one cell against the images of each trial and of its neighbours."""
 
-    metrics: Sequence[Metric]
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """What is scored."""
+        ...
 
     def score(self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]) -> ImageScores:
         """Per metric: scores (n_targets, n_trials), NaN where a trial has no such image (-1), and the chance level."""
@@ -54,6 +57,7 @@ class PixelScorer:
     metrics: Sequence[Metric]
 
     def score(self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]) -> ImageScores:
+        """Reconstruct once, compare with every target."""
         positions = {
             name: np.where(ids < 0, NO_IMAGE, np.searchsorted(self.image_ids, ids)) for name, ids in target_images.items()
         }
@@ -67,6 +71,7 @@ class LabelScorer:
     metrics: Sequence[Metric]
 
     def score(self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]) -> ImageScores:
+        """Compare the predicted label with that of every target."""
         predicted = predictions.argmax(axis=1)
         accuracy = [
             np.where(labels < 0, np.nan, label_accuracy(seen_labels=np.maximum(labels, 0), predicted_labels=predicted))

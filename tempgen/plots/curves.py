@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tempgen.errors import ResultsError
+from tempgen.plots.stimuli import draw_stimuli, time_limits
 from tempgen.plots.style import (
     COLUMN_MM,
     DECODER_LINES,
     MM_PER_INCH,
     TARGET_LINES,
     Line,
+    draw_legend_below,
     figure_style,
     stamp_data_kind,
 )
@@ -22,13 +24,12 @@ from tempgen.plots.style import (
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
 __all__ = ["plot_lag_curves", "plot_targets"]
 
 X_LABEL = "time from image onset to the window's end (s)"
 _HEIGHT_MM = 78.0
-_STRIP = 0.11  # share of the axes' height, at the bottom, kept for the stimuli
-_BAR_HEIGHT = 0.03
 _OTHER_LINES = (
     Line("#E69F00", ":", "^", filled=True),
     Line("#56B4E9", "-.", "D", filled=True),
@@ -92,23 +93,28 @@ def _plot_curves(
     curves: Mapping[str, xr.Dataset], kinds: list[str], lines: Mapping[str, Line], ax: Axes | None
 ) -> Axes:
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     _check(curves)
-    with figure_style() if ax is None else nullcontext():
+    own_figure = ax is None
+    with figure_style() if own_figure else nullcontext():
         if ax is None:
             _, ax = plt.subplots(figsize=(COLUMN_MM / MM_PER_INCH, _HEIGHT_MM / MM_PER_INCH))
         spare = iter(_OTHER_LINES * len(curves))
-        for (label, curve), kind in zip(curves.items(), kinds, strict=True):
-            line = lines.get(kind) or next(spare)
-            ax.fill_between(curve.lag_s, curve.low, curve.high, color=line.colour, alpha=0.2, linewidth=0)
+        chosen = [lines.get(kind) or next(spare) for kind in kinds]
+        for (label, curve), line in zip(curves.items(), chosen, strict=True):
+            _draw_band(ax, curve, line.colour)
             ax.plot(curve.lag_s, curve["mean"], label=label, clip_on=False, zorder=3, **line.settings())
+        _draw_chance(ax, curves, [line.colour for line in chosen])
         first = next(iter(curves.values()))
-        _draw_chance(ax, curves)
-        _draw_stimuli(ax, first.attrs, last_s=max(float(curve.lag_s.max()) for curve in curves.values()))
+        lags_s = np.concatenate([curve.lag_s.to_numpy() for curve in curves.values()])
+        ax.set_xlim(time_limits(first.attrs, first_s=float(lags_s.min()), last_s=float(lags_s.max())))
+        draw_stimuli(ax, first.attrs)
         _draw_shift_axis(ax, first)
         ax.set_xlabel(X_LABEL)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
         ax.set_ylabel(first.attrs["long_name"])
-        _draw_legend(ax, curves)
+        _draw_legend(ax, curves, own_figure=own_figure)
         stamp_data_kind(ax, first.attrs)
     return ax
 
@@ -126,99 +132,53 @@ def _check(curves: Mapping[str, xr.Dataset]) -> None:
         raise ResultsError(f"One axis cannot show {' and '.join(sorted(metrics))}; draw one figure a metric.")
 
 
-def _draw_chance(ax: Axes, curves: Mapping[str, xr.Dataset]) -> None:
-    """One line if all curves have one level, else a line for each; a single legend entry."""
-    drawn: list[Any] = []
-    for curve in curves.values():
-        if bool(curve.chance.isnull().all()) or any(
-            np.allclose(curve.chance, c, equal_nan=True) for c in drawn if c.shape == curve.chance.shape
-        ):
-            continue
-        ax.plot(
-            curve.lag_s,
-            curve.chance,
-            color="0.25",
-            linewidth=0.9,
-            linestyle=(0, (1, 1.5)),
-            zorder=2,
-            label="_nolegend_" if drawn else curve.attrs.get("chance_label", "chance"),
-        )
-        drawn.append(curve.chance)
+def _draw_band(ax: Axes, curve: xr.Dataset, colour: str) -> None:
+    """Interval of each lag; one without neighbours has no area and gets a bar."""
+    ax.fill_between(curve.lag_s, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
+    there = np.concatenate([[False], curve["mean"].notnull().to_numpy(), [False]])
+    alone = there[1:-1] & ~there[:-2] & ~there[2:]
+    ax.vlines(curve.lag_s[alone], curve.low[alone], curve.high[alone], color=colour, alpha=0.35, linewidth=4)
 
 
-def _draw_stimuli(ax: Axes, attrs: Mapping[str, Any], *, last_s: float) -> None:
-    """Bars of the image that is decoded and of its neighbours, at the times when they are on the screen."""
-    soa_s, duration_s = float(attrs.get("soa_s", np.nan)), float(attrs.get("stimulus_duration_s", np.nan))
-    before_s = soa_s if np.isfinite(soa_s) else 0.0
-    ax.set_xlim(-before_s - 0.02 * last_s, last_s * 1.03)
-    low, high = ax.get_ylim()
-    ax.set_ylim(low - _STRIP / (1 - _STRIP) * (high - low), high)
-    across = ax.get_xaxis_transform()  # x in seconds, y as a share of the axes
-    if not np.isfinite(duration_s):
+def _draw_chance(ax: Axes, curves: Mapping[str, xr.Dataset], colours: list[str]) -> None:
+    """One line across where chance is one number, else one for each curve, in its colour; one legend entry."""
+    label = next(iter(curves.values())).attrs.get("chance_label", "chance")
+    settings: dict[str, Any] = {"linewidth": 0.9, "linestyle": (0, (1, 1.5)), "zorder": 2}
+    levels = np.concatenate([curve.chance.to_numpy() for curve in curves.values()])
+    levels = levels[~np.isnan(levels)]
+    if levels.size == 0:
         return
-    n_after = int(np.floor(last_s / soa_s)) if np.isfinite(soa_s) else 0
-    for position in range(-1 if before_s else 0, n_after + 1):
-        onset_s = position * soa_s if position else 0.0
-        ax.plot(
-            [onset_s, onset_s],
-            [0, _BAR_HEIGHT + 0.012],
-            transform=across,
-            color="0.2",
-            linewidth=0.6,
-            zorder=1,
-        )
-        ax.fill_between(
-            [onset_s, min(onset_s + duration_s, last_s * 1.03)],
-            0.008,
-            _BAR_HEIGHT,
-            transform=across,
-            facecolor="0.15" if position == 0 else "0.85",
-            edgecolor="0.15" if position == 0 else "0.55",
-            linewidth=0.4,
-            zorder=1,
-        )
-    for onset_s, word in ((-soa_s, "previous"), (0.0, "image"), (soa_s, "next")):
-        if np.isfinite(onset_s):
-            ax.annotate(
-                word,
-                xy=(onset_s + duration_s / 2, _BAR_HEIGHT),
-                xycoords=across,
-                xytext=(0, 1.5),
-                textcoords="offset points",
-                ha="center",
-                va="bottom",
-                fontsize=6.0,
-                color="0.15" if onset_s == 0 else "0.4",
-            )
+    if np.ptp(levels) < 1e-3 * max(1e-3, np.ptp(ax.get_ylim())):  # thinner than the line
+        ax.axhline(levels.mean(), color="0.25", label=label, **settings)
+        return
+    for curve, colour in zip(curves.values(), colours, strict=True):
+        ax.plot(curve.lag_s, curve.chance, color=colour, **settings)
+    ax.plot([], [], color="0.25", label=label, **settings)
 
 
 def _draw_shift_axis(ax: Axes, curve: xr.Dataset) -> None:
     """Upper axis: the window's shift in TRs, the key under which the scores are stored."""
     tr_s, end_tr = float(curve.attrs["tr_s"]), int(curve.attrs["start_tr"]) + int(curve.attrs["n_tr"])
-    shift = ax.secondary_xaxis(
-        "top", functions=(lambda s: s / tr_s - end_tr, lambda delta: (delta + end_tr) * tr_s)
-    )
+
+    def to_delta(lag_s: ArrayLike) -> ArrayLike:
+        return np.asarray(lag_s) / tr_s - end_tr
+
+    def to_lag_s(delta: ArrayLike) -> ArrayLike:
+        return (np.asarray(delta) + end_tr) * tr_s
+
+    shift = ax.secondary_xaxis("top", functions=(to_delta, to_lag_s))
     deltas = curve.test_delta.to_numpy()
     every = max(1, round(len(deltas) / 6))
     shift.set_xticks([int(delta) for delta in deltas if delta % every == 0])
     shift.set_xlabel("shift of the window, delta (TRs)")
 
 
-def _draw_legend(ax: Axes, curves: Mapping[str, xr.Dataset]) -> None:
-    """Below the axes, where it can hide nothing; the band is named there."""
+def _draw_legend(ax: Axes, curves: Mapping[str, xr.Dataset], *, own_figure: bool) -> None:
+    """Curves, chance and, by name, the band."""
     from matplotlib.patches import Patch
-    from matplotlib.transforms import ScaledTranslation
 
     handles, labels = ax.get_legend_handles_labels()
     for interval in dict.fromkeys(str(curve.attrs["interval"]) for curve in curves.values()):
         handles.append(Patch(facecolor="0.8", edgecolor="none"))
         labels.append(interval)
-    below = ScaledTranslation(0, -27 / 72, ax.figure.dpi_scale_trans)  # points, below the ticks and the label
-    ax.legend(
-        handles,
-        labels,
-        ncols=2,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0),
-        bbox_transform=ax.transAxes + below,
-    )
+    draw_legend_below(ax, handles, labels, own_figure=own_figure)

@@ -23,7 +23,7 @@ _METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",  # text stays text, to be edited and searched
     "svg.hashsalt": "tempgen",  # names inside the file do not change from run to run
     "pdf.fonttype": 42,

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempgen.errors import ResultsError
-from tempgen.plots.style import COLUMN_MM, MM_PER_INCH, figure_style, stamp_data_kind
+from tempgen.plots.style import COLUMN_MM, MM_PER_INCH, draw_legend_below, figure_style, stamp_data_kind
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
-    from matplotlib.colorbar import Colorbar
 
 __all__ = ["plot_matrix"]
 
@@ -65,7 +64,8 @@ def plot_matrix(
     _check(matrix)
     values = matrix.to_numpy()
     chance = float(matrix.attrs.get("chance", np.nan)) if chance is None else chance
-    with figure_style() if ax is None else nullcontext():
+    own_figure = ax is None
+    with figure_style() if own_figure else nullcontext():
         if ax is None:
             _, ax = plt.subplots(figsize=(COLUMN_MM / MM_PER_INCH, _HEIGHT_MM / MM_PER_INCH))
         for spine in ax.spines.values():
@@ -73,14 +73,11 @@ def plot_matrix(
         rows, columns = values.shape
         _draw_missing(ax, values)
         mesh = _draw_cells(ax, values, chance, limits)
-        bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.9, aspect=18, pad=0.02)
-        bar.outline.set_linewidth(0.5)
-        bar.set_label(str(matrix.attrs.get("long_name", matrix.name or "score")))
-        _label_bar(bar, chance)
+        _draw_bar(ax, mesh, str(matrix.attrs.get("long_name", matrix.name)), chance)
         _draw_marks(ax, matrix)
         ax.set(xlim=(-0.5, columns - 0.5), ylim=(-0.5, rows - 0.5), aspect="equal")
         _label_lags(ax, matrix)
-        _draw_legend(ax)
+        draw_legend_below(ax, *ax.get_legend_handles_labels(), own_figure=own_figure)
         stamp_data_kind(ax, matrix.attrs)
     return ax
 
@@ -115,35 +112,37 @@ def _draw_cells(
 ) -> QuadMesh:
     """Cells in the part of the colour map that the scores reach, chance in the map's middle."""
     from matplotlib import colormaps
-    from matplotlib.colors import ListedColormap
+    from matplotlib.colors import Colormap, ListedColormap
 
     low, high = limits if limits is not None else (float(np.nanmin(values)), float(np.nanmax(values)))
     if np.isfinite(chance):
         low, high = min(low, chance), max(high, chance)
         reach = max(high - chance, chance - low) or 1.0
         shares = 0.5 + 0.5 * (np.linspace(low, high, 256) - chance) / reach
-        colours = ListedColormap(colormaps[_COLOURS](shares))
+        colours: Colormap = ListedColormap(colormaps[_COLOURS](shares))
     else:
         colours = colormaps[_COLOURS_WITHOUT_CHANCE]
     # edges in the face's colour close the seams that viewers of SVG draw between cells
     return ax.pcolormesh(
-        np.arange(values.shape[1]),
-        np.arange(values.shape[0]),
+        np.arange(values.shape[1] + 1) - 0.5,
+        np.arange(values.shape[0] + 1) - 0.5,
         np.ma.masked_invalid(values),
         cmap=colours,
         vmin=low,
         vmax=high,
         edgecolors="face",
         linewidth=0.1,
-        shading="nearest",
     )
 
 
-def _label_bar(bar: Colorbar, chance: float) -> None:
-    """Round numbers on the colour bar, and chance by name."""
+def _draw_bar(ax: Axes, mesh: QuadMesh, label: str, chance: float) -> None:
+    """Colour bar as high as the matrix, with round numbers, and chance by name."""
+    from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    low, high = bar.vmin, bar.vmax
+    bar = plt.colorbar(mesh, cax=ax.inset_axes((1.03, 0, 0.05, 1)))
+    bar.set_label(label)
+    low, high = mesh.get_clim()
     ticks = [float(tick) for tick in MaxNLocator(nbins=5).tick_values(low, high) if low <= tick <= high]
     labels = [f"{tick:.3g}" for tick in ticks]
     if np.isfinite(chance):
@@ -191,7 +190,7 @@ def _draw_marks(ax: Axes, matrix: xr.DataArray) -> None:
     border += [[(c - 0.5, r + 0.5), (c + 0.5, r + 0.5)] for r, c in np.argwhere(shares[1:] != shares[:-1])]
     if border:
         ax.add_collection(LineCollection(border, colors="black", linewidths=0.9, capstyle="projecting"))
-        ax.plot([], [], color="black", linewidth=0.9, label="border of shared volumes")
+        ax.plot([], [], color="black", linewidth=0.9, label="inside: windows share volumes")
 
 
 def _label_lags(ax: Axes, matrix: xr.DataArray) -> None:
@@ -205,10 +204,3 @@ def _label_lags(ax: Axes, matrix: xr.DataArray) -> None:
         axis.set_ticks(shown, labels=[f"{float(lag_s[k]):.1f}" for k in shown])
     ax.set_ylabel("training: onset to window's end (s)")
     ax.set_xlabel("test: onset to window's end (s)")
-
-
-def _draw_legend(ax: Axes) -> None:
-    from matplotlib.transforms import ScaledTranslation
-
-    below = ScaledTranslation(0, -27 / 72, ax.figure.dpi_scale_trans)  # points, below the ticks and the label
-    ax.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + below)

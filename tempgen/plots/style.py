@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,15 +11,24 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-__all__ = ["COLUMN_MM", "DECODER_LINES", "TARGET_LINES", "Line", "figure_style", "stamp_data_kind"]
+__all__ = [
+    "COLUMN_MM",
+    "DECODER_LINES",
+    "TARGET_LINES",
+    "Line",
+    "draw_legend_below",
+    "figure_style",
+    "stamp_data_kind",
+]
 
 COLUMN_MM = 85.0
 """Width of one column of a journal page (millimetres); 174 is the whole page. Source: guides of Cell and PNAS."""
 MM_PER_INCH = 25.4
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib, so that figures are the same everywhere
     "font.size": 7.0,
     "axes.labelsize": 7.5,
@@ -124,3 +133,35 @@ def stamp_data_kind(ax: Axes, attrs: Mapping[str, Any]) -> None:
     if "subject" in attrs:
         stamp = f"{stamp}, {attrs['subject']}"
     ax.set_title(stamp, loc="right", fontsize=6.5, color="0.35", pad=3)
+
+
+def draw_legend_below(
+    ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, own_figure: bool
+) -> None:
+    """Draw a legend in two columns under the axes, where it can hide nothing.
+
+    Parameters
+    ----------
+    ax : Axes
+    handles : sequence of Artist
+    labels : sequence of str
+    own_figure : bool
+        Whether the axes are alone in their figure: the legend then takes the figure's width, not that of the axes.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return
+    if own_figure:
+        figure.legend(handles, labels, ncols=2, loc="outside lower center")
+        return
+    below = ScaledTranslation(0, -27 / 72, figure.dpi_scale_trans)  # points, below the ticks and the label
+    ax.legend(
+        handles,
+        labels,
+        ncols=2,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=ax.transAxes + below,
+    )

@@ -19,6 +19,7 @@ class Places:
 
     @property
     def folder(self) -> Path:
+        """The output folder."""
         return self.analysis.output_folder
 
     @property
@@ -28,14 +29,17 @@ class Places:
 
     @property
     def store(self) -> Path:
+        """The time-series store."""
         return self.folder / "store.zarr"
 
     @property
     def results(self) -> Path:
+        """The scores."""
         return self.folder / "results.zarr"
 
     @property
     def figures(self) -> Path:
+        """Folder of the figures and the executed notebook."""
         return self.folder / "figures"
 
     def decoder(self, delta: int) -> Path:

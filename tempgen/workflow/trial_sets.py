@@ -37,9 +37,11 @@ class TrialSets:
         return cls(analysis, store, window, split)
 
     def train_windows(self) -> WindowDataset:
+        """Windows of the training trials."""
         return WindowDataset(self.store, self.split.train, self.window)
 
     def test_windows(self) -> WindowDataset:
+        """Windows of the test trials."""
         return WindowDataset(self.store, self.split.test, self.window)
 
     @property

@@ -45,6 +45,13 @@ def test_onsets_on_the_volume_grid_need_no_other() -> None:
     assert grid.max_residual_s == pytest.approx(0, abs=1e-9)
 
 
+def test_onsets_that_jitter_about_the_volumes_need_no_other_grid() -> None:
+    jitter = np.random.default_rng(1).uniform(0, 0.009, size=100)
+    grid = find_onset_grid(2.5 * np.arange(100) + jitter, tr_s=2.5)
+    assert (grid.tr_s, grid.start_s) == (2.5, 0.0)
+    assert grid.max_residual_s == pytest.approx(jitter.max())
+
+
 @pytest.mark.parametrize(
     ("tr_s", "step", "start"), [(2.0, 1.5, 0.35), (2.0, 4 / 3, 1.2), (1.6, 1.0, 0.0), (2.0, 2.0, 0.8)]
 )

@@ -102,9 +102,16 @@ def test_labels_cannot_be_image_disjoint_and_are_not():
     assert made.counts["n_left_out_image"] == 0
 
 
+def test_folds_test_every_run_once():
+    trials = table()
+    tested = [set(trials["run"][split(trials, n_test_runs=4, fold=fold).test]) for fold in range(6)]
+    assert sorted(run for runs in tested for run in runs) == list(range(24))
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
+        ({"n_test_runs": 4, "fold": 6}, "folds 0 to 5"),
         ({"n_test_runs": 24}, "24 test runs were asked for"),
         ({"n_test_runs": 12}, "No training trial is left"),
     ],

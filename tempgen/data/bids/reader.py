@@ -18,9 +18,9 @@ from tempgen.data.bids.files import NATIVE_SPACE, BidsRun, find_runs
 from tempgen.data.bids.mask import AFFINE_TOLERANCE_MM, read_mask
 from tempgen.data.bids.sidecar import TR_TOLERANCE_S, agreed_tr_s, inherited_files, read_sidecar
 from tempgen.data.bids.stimuli import StimulusImages, names_images
+from tempgen.data.confounds import load_confounds
 from tempgen.data.nifti import NiftiHeader, read_header
 from tempgen.data.onsets import OnsetGrid, find_onset_grid, nearest_volume
-from tempgen.data.preprocess import load_confounds
 from tempgen.data.source import RunFile, Source
 from tempgen.errors import ConfigError, SourceDataError
 

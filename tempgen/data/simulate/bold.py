@@ -5,7 +5,7 @@ The equations are in :mod:`tempgen.data.simulate`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from tempgen.data.hrf import HRF_LENGTH, evoked_kernel
 from tempgen.data.nsd_layout import N_VOLUMES, STIMULUS_DURATION_S, TR_S
 from tempgen.data.simulate.neural import ImageFeatures, activity_end_s, neural_time_course
 from tempgen.data.simulate.seeds import Draw, generator
+from tempgen.errors import ConfigError
 
 NOISE_SD = 30.0
 BASELINE = (800.0, 1200.0)
@@ -168,6 +169,11 @@ def simulate_run(
     Returns
     -------
     array of int16, shape (226, n_brain_voxels)
+
+    Raises
+    ------
+    ConfigError
+        If a value does not fit into int16.
     """
     rng = generator(config, Draw.RUN, *place)
     shape = (N_VOLUMES, len(baseline))
@@ -176,6 +182,12 @@ def simulate_run(
     bold += config.drift * NOISE_SD * (_drift_cosines() @ weights)
     if evoked is not None:
         bold[:, responsive] += evoked
+    largest = np.abs(bold).max()
+    if largest > np.iinfo(np.int16).max:
+        raise ConfigError(
+            f"The simulated BOLD reaches {largest:.0f}, int16 ends at {np.iinfo(np.int16).max}: lower snr, mean_response, "
+            "drift or activity_s."
+        )
     return np.rint(bold).astype(np.int16)
 
 

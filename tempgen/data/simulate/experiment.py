@@ -114,7 +114,7 @@ def _stimulus_slots(n_blanks: int, rng: np.random.Generator) -> NDArray[np.bool_
     """Slots of one run that hold a stimulus, shape (75,); blanks are spread over the run."""
     n_stimuli = N_SLOTS - N_BLANK_FIRST - N_BLANK_LAST - n_blanks
     in_a_row = np.zeros(n_blanks + 1, dtype=np.int64)
-    while not (_FEWEST_BETWEEN_BLANKS <= in_a_row.min() and in_a_row.max() <= _MOST_BETWEEN_BLANKS):
+    while not (in_a_row.min() >= _FEWEST_BETWEEN_BLANKS and in_a_row.max() <= _MOST_BETWEEN_BLANKS):
         in_a_row = rng.multinomial(n_stimuli, np.full(n_blanks + 1, 1 / (n_blanks + 1)))
     slots = np.zeros(N_SLOTS, dtype=bool)
     slots[N_BLANK_FIRST : N_SLOTS - N_BLANK_LAST] = True
