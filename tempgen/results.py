@@ -103,6 +103,25 @@ def export_netcdf(results: xr.Dataset, path: Path) -> Path:
     return path
 
 
+def describe_results(results: xr.Dataset) -> str:
+    """A few lines on where a result comes from and what it cost, for the top of a notebook."""
+    attrs = results.attrs
+    kind = str(attrs["data_kind"])
+    notes = ", ".join(f"{key.removeprefix('note_')} {value}" for key, value in attrs.items() if key.startswith("note_"))
+    return "\n".join(
+        [
+            f"{attrs['title']} (tempgen {attrs['tempgen_version']})",
+            f"{kind.upper()} data, subject {attrs['subject']}" + (f": {notes}" if notes else ""),
+            f"{attrs['decoder']} decoder of {attrs['decoder_target']}, trained at {results.sizes['train_delta']} lags, "
+            f"tested at {results.sizes['test_delta']}",
+            str(attrs["window"]),
+            f"{attrs['split']} split: {attrs['n_train']} training trials, {attrs['n_test']} test trials of {attrs['n_test_runs']} runs; "
+            f"left out: {attrs['n_left_out_window']} whose windows leave their run, {attrs['n_left_out_image']} of images "
+            "that occur in test runs",
+        ]
+    )
+
+
 def recipe_of(results: xr.Dataset) -> Mapping[str, Any]:
     """How a result was made, as nested mappings (the analysis and what it met)."""
     recipe: Mapping[str, Any] = json.loads(results.attrs.get("recipe", "{}"))

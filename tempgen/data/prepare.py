@@ -180,7 +180,7 @@ def _prepare_run(source: Source, index: int, partial: Path, bold: zarr.Array, pr
         drift=preprocess.drift,
         drift_cutoff_s=preprocess.drift_cutoff_s,
         high_pass_hz=preprocess.high_pass_hz,
-        confounds=_confounds(run, preprocess.confounds, motion=source.motion_columns),
+        confounds=_confounds(run, preprocess.confounds),
     )
     zscored = cleaned.zscored
     if source.resample_tr_s is not None:
@@ -200,14 +200,12 @@ def _marker(partial: Path, index: int) -> Path:
     return partial / "done" / f"run-{index:04d}.json"
 
 
-def _confounds(
-    run: RunFile, wanted: bool | tuple[str, ...], *, motion: tuple[str, ...]
-) -> NDArray[np.float64] | None:
+def _confounds(run: RunFile, wanted: bool | tuple[str, ...]) -> NDArray[np.float64] | None:
     if wanted is False:
         return None
     if run.confounds_path is None:
         raise SourceDataError(f"Run {run.name} has no confounds file: set preprocess.confounds to false.")
-    return load_confounds(run.confounds_path, columns=(motion or None) if wanted is True else wanted)[: run.n_tr]
+    return load_confounds(run.confounds_path, columns=None if wanted is True else wanted)[: run.n_tr]
 
 
 def _constant_voxels(partial: Path, n_runs: int, *, n_voxels: int) -> NDArray[np.bool_]:

@@ -82,8 +82,6 @@ class Source:
         Name of image_id 0, 1, ... where the dataset has labels and no images; else empty.
     resample_tr_s : float or None
         If set, every run is resampled to this TR (the grid on which the onsets lie) from ``resample_start_s`` on.
-    motion_columns : tuple of str
-        Columns of the confounds files that are motion; empty if they hold nothing else.
     data_kind : str
         ``"real"`` or ``"simulated"``: what every figure made of it says.
     notes : dict of str to str
@@ -102,7 +100,6 @@ class Source:
     label_names: tuple[str, ...] = ()
     resample_tr_s: float | None = None
     resample_start_s: float = 0.0
-    motion_columns: tuple[str, ...] = ()
     data_kind: str = "real"
     notes: dict[str, str] = field(default_factory=dict)
 

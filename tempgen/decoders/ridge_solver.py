@@ -224,7 +224,7 @@ def _solve(kernel: Array, penalty: float, *, shift: float, task: _Task) -> tuple
         targets = algebra.double(task.targets) if in_double else task.targets
         try:
             factor = algebra.inverse_cholesky(algebra.plus_diagonal(system, penalty))
-            dual = factor.T @ (factor @ targets)
+            dual = algebra.solve(factor, targets)
             rounded = algebra.single(dual)
             residual = _relative_residual(system, penalty, dual=rounded, targets=targets, algebra=algebra)
             if residual > (REFUSED_RESIDUAL if in_double else TRUSTED_RESIDUAL):

@@ -74,11 +74,10 @@ class LabelScorer:
         """Compare the predicted label with that of every target."""
         predicted = predictions.argmax(axis=1)
         accuracy = [
-            np.where(labels < 0, np.nan, label_accuracy(seen_labels=np.maximum(labels, 0), predicted_labels=predicted))
-            for labels in target_images.values()
+            label_accuracy(seen_labels=labels, predicted_labels=predicted) for labels in target_images.values()
         ]
         (metric,) = self.metrics
-        return ImageScores({metric.name: np.stack(accuracy).astype(np.float32)}, {metric.name: float(metric.chance or 0)})
+        return ImageScores({metric.name: np.stack(accuracy)}, {metric.name: float(metric.chance or 0)})
 
 
 def cells_to_score(

@@ -18,6 +18,8 @@ from tempgen.plots.style import (
     Line,
     draw_legend_below,
     figure_style,
+    is_narrow,
+    round_shifts,
     stamp_data_kind,
 )
 
@@ -111,7 +113,7 @@ def _plot_curves(
         ax.set_xlim(time_limits(first.attrs, first_s=float(lags_s.min()), last_s=float(lags_s.max())))
         draw_stimuli(ax, first.attrs)
         _draw_shift_axis(ax, first)
-        ax.set_xlabel(X_LABEL)
+        ax.set_xlabel(X_LABEL.replace(" onset ", " onset\n") if is_narrow(ax) else X_LABEL)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
         ax.set_ylabel(first.attrs["long_name"])
         _draw_legend(ax, curves, own_figure=own_figure)
@@ -168,8 +170,7 @@ def _draw_shift_axis(ax: Axes, curve: xr.Dataset) -> None:
 
     shift = ax.secondary_xaxis("top", functions=(to_delta, to_lag_s))
     deltas = curve.test_delta.to_numpy()
-    every = max(1, round(len(deltas) / 6))
-    shift.set_xticks([int(delta) for delta in deltas if delta % every == 0])
+    shift.set_xticks(deltas[round_shifts(deltas, n_ticks=6)])
     shift.set_xlabel("shift of the window, delta (TRs)")
 
 

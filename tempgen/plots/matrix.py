@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempgen.errors import ResultsError
-from tempgen.plots.style import COLUMN_MM, MM_PER_INCH, draw_legend_below, figure_style, stamp_data_kind
+from tempgen.plots.style import (
+    COLUMN_MM,
+    MM_PER_INCH,
+    draw_legend_below,
+    figure_style,
+    round_shifts,
+    stamp_data_kind,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -18,12 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_matrix"]
 
-_HEIGHT_MM = 84.0
+_HEIGHT_MM = 77.0
 _COLOURS = (
     "RdBu_r"  # white at chance, red above, blue below; readable with all common kinds of colour blindness
 )
 _COLOURS_WITHOUT_CHANCE = "viridis"
-_N_TICKS = 6
 
 
 def plot_matrix(
@@ -37,7 +43,8 @@ def plot_matrix(
 
     Marked are the diagonal (Specialized), the row of the General decoder, and the border of the zone in which
     training and test windows share volumes, so that a score there may come from the same noise. Cells that were not computed are grey and
-    hatched. Chance is white, and the same distance from it has the same strength above and below.
+    hatched. Chance is white, the same distance from it has the same strength above and below, and cells below it
+    bear a minus sign.
 
     Parameters
     ----------
@@ -73,7 +80,8 @@ def plot_matrix(
         rows, columns = values.shape
         _draw_missing(ax, values)
         mesh = _draw_cells(ax, values, chance, limits)
-        _draw_bar(ax, mesh, str(matrix.attrs.get("long_name", matrix.name)), chance)
+        _draw_bar(ax, mesh, str(matrix.attrs.get("long_name", matrix.name)), chance, values.shape)
+        _draw_below_chance(ax, values, chance)
         _draw_marks(ax, matrix)
         ax.set(xlim=(-0.5, columns - 0.5), ylim=(-0.5, rows - 0.5), aspect="equal")
         _label_lags(ax, matrix)
@@ -135,61 +143,86 @@ def _draw_cells(
     )
 
 
-def _draw_bar(ax: Axes, mesh: QuadMesh, label: str, chance: float) -> None:
-    """Colour bar as high as the matrix, with round numbers, and chance by name."""
+def _draw_below_chance(ax: Axes, values: NDArray[np.float64], chance: float) -> None:
+    """A minus sign in each cell below chance: in grey print both halves of the colour map look alike."""
+    from matplotlib.patheffects import withStroke
+
+    rows, columns = np.nonzero(values < chance)
+    if rows.size:
+        settings: dict[str, Any] = {
+            "color": "0.3",
+            "linestyle": "none",
+            "marker": "_",
+            "markeredgewidth": 0.5,
+        }
+        casing = [withStroke(linewidth=1.2, foreground="white", alpha=0.6)]
+        size = min(2.5, 25 / max(values.shape))
+        ax.plot(columns, rows, markersize=size, zorder=1.5, path_effects=casing, **settings)
+        ax.plot([], [], markersize=4, label="below chance", **settings)
+
+
+def _draw_bar(ax: Axes, mesh: QuadMesh, label: str, chance: float, shape: tuple[int, ...]) -> None:
+    """Colour bar as high as the matrix or, beside a flat one, half as high as that is wide; chance by name."""
     from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    bar = plt.colorbar(mesh, cax=ax.inset_axes((1.03, 0, 0.05, 1)))
+    rows, columns = shape
+    height = max(1.0, 0.5 * columns / rows)  # in heights of the matrix
+    bar = plt.colorbar(mesh, cax=ax.inset_axes((1.03, 0.5 - height / 2, 0.05, height)))
     bar.set_label(label)
     low, high = mesh.get_clim()
-    ticks = [float(tick) for tick in MaxNLocator(nbins=5).tick_values(low, high) if low <= tick <= high]
-    labels = [f"{tick:.3g}" for tick in ticks]
+    located = MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(low, high)
+    n_decimals = max(1, int(np.ceil(-np.log10(located[1] - located[0]) - 1e-9)))
+    ticks = [float(tick) for tick in located if low <= tick <= high]
+    labels = [f"{tick:.{n_decimals}f}".replace("-", "\N{MINUS SIGN}") for tick in ticks]
     if np.isfinite(chance):
         away = [k for k, tick in enumerate(ticks) if abs(tick - chance) > 0.08 * (high - low)]
         ticks = [*(ticks[k] for k in away), chance]
-        labels = [*(labels[k] for k in away), f"{chance:.2f}\nchance"]
+        labels = [*(labels[k] for k in away), f"{chance:.3g}\nchance"]
         bar.ax.axhline(chance, color="black", linewidth=0.8)
     bar.set_ticks(ticks, labels=labels)
     bar.ax.minorticks_off()
 
 
 def _draw_marks(ax: Axes, matrix: xr.DataArray) -> None:
-    """Diagonal, row of the General decoder and border of the zone of shared volumes, in black that no cell has."""
+    """Diagonal, row of the General decoder and border of the zone of shared volumes: black on white, seen on any cell."""
     from matplotlib.collections import LineCollection
     from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
+    casing = [withStroke(linewidth=1.8, foreground="white", alpha=0.75)]
     train, test = matrix.train_delta.to_numpy(), matrix.test_delta.to_numpy()
-    own = [(int(np.flatnonzero(test == delta)[0]), row) for row, delta in enumerate(train) if delta in test]
-    if own:
+    own = np.argwhere(
+        train[:, np.newaxis] == test
+    )  # (row, column) of the cells trained where they are tested
+    if own.size:
+        touching = len(own) > 1 and bool((np.diff(own, axis=0) == 1).all())
+        look: dict[str, Any] = {"linestyle": "--"} if touching else {"linestyle": "none", "marker": "o"}
         ax.plot(
-            *zip(*own, strict=True),
+            own[:, 1],
+            own[:, 0],
             color="black",
-            linewidth=0.7,
-            linestyle=(0, (4, 3)),
-            label="Specialized (diagonal)",
+            linewidth=0.8,
+            label="Specialized",
+            path_effects=casing,
+            **look,
         )
     general_delta = int(matrix.attrs.get("general_delta", 0))
     if general_delta in train:
-        row = int(np.flatnonzero(train == general_delta)[0])
-        box = Rectangle(
-            (-0.5, row - 0.5),
-            len(test),
-            1,
-            fill=False,
-            linewidth=0.8,
-            linestyle=(0, (1, 1)),
-            edgecolor="black",
-        )
-        box.set_label(f"General (trained at {general_delta})")
-        ax.add_patch(box)
+        corner = (-0.5, float(np.flatnonzero(train == general_delta)[0]) - 0.5)
+        row_box = Rectangle(corner, len(test), 1, fill=False, edgecolor="black", linewidth=0.9, linestyle=":")
+        row_box.set(label="General", path_effects=casing)
+        ax.add_patch(row_box)
     shares = matrix.shares_volumes.to_numpy()
     border = [
         [(c + 0.5, r - 0.5), (c + 0.5, r + 0.5)] for r, c in np.argwhere(shares[:, 1:] != shares[:, :-1])
     ]
     border += [[(c - 0.5, r + 0.5), (c + 0.5, r + 0.5)] for r, c in np.argwhere(shares[1:] != shares[:-1])]
     if border:
-        ax.add_collection(LineCollection(border, colors="black", linewidths=0.9, capstyle="projecting"))
+        lines = LineCollection(
+            border, colors="black", linewidths=0.9, capstyle="projecting", path_effects=casing
+        )
+        ax.add_collection(lines)
         ax.plot([], [], color="black", linewidth=0.9, label="inside: windows share volumes")
 
 
@@ -199,8 +232,7 @@ def _label_lags(ax: Axes, matrix: xr.DataArray) -> None:
         (ax.yaxis, matrix.train_delta, matrix.train_lag_s),
         (ax.xaxis, matrix.test_delta, matrix.lag_s),
     ):
-        every = max(1, round(delta.size / _N_TICKS))
-        shown = [k for k, value in enumerate(delta.to_numpy()) if value % every == 0]
-        axis.set_ticks(shown, labels=[f"{float(lag_s[k]):.1f}" for k in shown])
+        shown = round_shifts(delta.to_numpy(), n_ticks=6)
+        axis.set_ticks(shown, labels=[f"{float(lag_s[k]):.1f}".replace("-", "\N{MINUS SIGN}") for k in shown])
     ax.set_ylabel("training: onset to window's end (s)")
     ax.set_xlabel("test: onset to window's end (s)")

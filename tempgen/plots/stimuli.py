@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tempgen.plots.style import is_narrow
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -67,6 +69,7 @@ def draw_stimuli(ax: Axes, attrs: Mapping[str, Any]) -> None:
     positions = [0]
     if np.isfinite(soa_s):
         positions = list(range(int(np.ceil((left - duration_s) / soa_s)), int(np.floor(right / soa_s)) + 1))
+    words = {0: "seen"} if is_narrow(ax) else {-1: "prev.", 0: "seen", 1: "next"}
     across = ax.get_xaxis_transform()  # x in seconds, y as a share of the axes
     for position in positions:
         onset_s = position * soa_s if position else 0.0
@@ -81,7 +84,7 @@ def draw_stimuli(ax: Axes, attrs: Mapping[str, Any]) -> None:
             linewidth=0.4,
             zorder=1,
         )
-        word = {-1: "prev.", 0: "seen", 1: "next"}.get(position, "")
+        word = words.get(position, "")
         middle_s = (max(onset_s, left) + min(onset_s + duration_s, right)) / 2  # of the part that is visible
         visible = min(onset_s + duration_s, right) - max(onset_s, left)
         if word and visible > 0.6 * min(duration_s, 0.1 * (right - left)):

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -21,12 +23,15 @@ __all__ = [
     "Line",
     "draw_legend_below",
     "figure_style",
+    "is_narrow",
+    "round_shifts",
     "stamp_data_kind",
 ]
 
 COLUMN_MM = 85.0
 """Width of one column of a journal page (millimetres); 174 is the whole page. Source: guides of Cell and PNAS."""
 MM_PER_INCH = 25.4
+_NARROW_MM = 55.0  # of a figure that fills a column the axes take about 66 mm
 
 _SETTINGS: Any = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib, so that figures are the same everywhere
@@ -46,8 +51,8 @@ _SETTINGS: Any = {
     "lines.linewidth": 1.2,
     "lines.markersize": 3.5,
     "legend.frameon": False,
-    "legend.handlelength": 2.6,
-    "legend.columnspacing": 1.2,
+    "legend.handlelength": 2.3,
+    "legend.columnspacing": 1.0,
     "legend.labelspacing": 0.35,
     "hatch.linewidth": 0.4,
     "figure.dpi": 150,
@@ -135,10 +140,19 @@ def stamp_data_kind(ax: Axes, attrs: Mapping[str, Any]) -> None:
     ax.set_title(stamp, loc="right", fontsize=6.5, color="0.35", pad=3)
 
 
+def is_narrow(ax: Axes) -> bool:
+    """Whether axes are narrower than those of a figure that fills a column, so that words must be left out."""
+    figure = ax.get_figure(root=True)
+    width_mm = (
+        ax.get_position().width * figure.get_figwidth() * MM_PER_INCH if figure is not None else COLUMN_MM
+    )
+    return width_mm < _NARROW_MM
+
+
 def draw_legend_below(
     ax: Axes, handles: Sequence[Artist], labels: Sequence[str], *, own_figure: bool
 ) -> None:
-    """Draw a legend in two columns under the axes, where it can hide nothing.
+    """Draw a legend under the axes, where it can hide nothing.
 
     Parameters
     ----------
@@ -146,7 +160,8 @@ def draw_legend_below(
     handles : sequence of Artist
     labels : sequence of str
     own_figure : bool
-        Whether the axes are alone in their figure: the legend then takes the figure's width, not that of the axes.
+        Whether the axes are alone in their figure: the legend then takes two columns and the figure's width, else one
+        column under the axes.
     """
     from matplotlib.transforms import ScaledTranslation
 
@@ -156,12 +171,33 @@ def draw_legend_below(
     if own_figure:
         figure.legend(handles, labels, ncols=2, loc="outside lower center")
         return
-    below = ScaledTranslation(0, -27 / 72, figure.dpi_scale_trans)  # points, below the ticks and the label
+    below = ScaledTranslation(0, -36 / 72, figure.dpi_scale_trans)  # points, below ticks and label
     ax.legend(
-        handles,
-        labels,
-        ncols=2,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0),
-        bbox_transform=ax.transAxes + below,
+        handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + below
     )
+
+
+def round_shifts(deltas: NDArray[np.int64], *, n_ticks: int) -> list[int]:
+    """Positions of shifts to label: evenly spaced, delta 0 among them if it is there.
+
+    Parameters
+    ----------
+    deltas : array of int, shape (n_deltas,)
+        Shifts in TRs, ascending.
+    n_ticks : int
+        How many to label, about.
+
+    Returns
+    -------
+    list of int
+        Positions in ``deltas``.
+
+    Examples
+    --------
+    >>> round_shifts(np.arange(-2, 14), n_ticks=6)
+    [2, 5, 8, 11, 14]
+    """
+    every = max(1, round(len(deltas) / n_ticks))
+    zero = np.flatnonzero(deltas == 0)
+    first = int(zero[0]) % every if zero.size else 0
+    return list(range(first, len(deltas), every))

@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from tempgen.config import Analysis
+from tempgen.config.analysis import PreprocessConfig
 from tempgen.data.source import Source
 from tempgen.data.store import open_store
 from tempgen.workflow.places import Places, is_done
@@ -41,12 +42,8 @@ def open_source(analysis: Analysis) -> Source:
     if data.source == "bids":
         from tempgen.data.bids import open_bids
 
-        confounds = data.preprocess.confounds
         return open_bids(
-            places.dataset,
-            data.subject,
-            **data.bids.model_dump(),
-            confounds=confounds if isinstance(confounds, tuple) else (),
+            places.dataset, data.subject, **data.bids.model_dump(), confounds=_bids_confounds(data.preprocess)
         )
     from tempgen.data.nsd import open_nsd
 
@@ -58,6 +55,13 @@ def open_source(analysis: Analysis) -> Source:
         sessions=data.sessions,
         with_motion=data.preprocess.confounds is not False,
     )
+
+
+def _bids_confounds(preprocess: PreprocessConfig) -> tuple[str, ...]:
+    """Columns to regress out of a BIDS recording; ``true`` means the six motion parameters."""
+    from tempgen.data.bids import MOTION_CONFOUNDS
+
+    return MOTION_CONFOUNDS if preprocess.confounds is True else preprocess.confounds or ()
 
 
 def _recipe(analysis: Analysis) -> dict[str, Any]:
@@ -87,12 +91,15 @@ def prepare_recording(
         made_with = {key: made_with[key] for key in made_with if not key.startswith("n_")}
         if is_done(made_with, recipe, what=places.store, overwrite=overwrite):
             return open_store(places.store)
+    preprocess = analysis.data.preprocess
     if analysis.data.source == "simulated":
         simulate_recording(analysis, say=say)
+    elif analysis.data.source == "bids":
+        preprocess = preprocess.model_copy(update={"confounds": _bids_confounds(preprocess) or False})
     prepare_store(
         open_source(analysis),
         places.store,
-        preprocess=analysis.data.preprocess,
+        preprocess=preprocess,
         image_size=analysis.data.image_size,
         recipe=recipe,
         n_jobs=n_jobs,

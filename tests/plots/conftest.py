@@ -81,3 +81,57 @@ def _close_figures():
     from matplotlib import pyplot as plt
 
     plt.close("all")
+
+
+@pytest.fixture
+def text_faults():
+    """Function that lists the words of a figure that leave it or lie on one another."""
+
+    def find(figure):
+        from matplotlib.text import Text
+
+        figure.canvas.draw()
+        renderer = figure.canvas.get_renderer()
+        page = figure.bbox
+        boxes = []
+        for text in figure.findobj(Text):
+            shown = text.get_text().strip() and text.get_visible()
+            box = text.get_window_extent(renderer)
+            if shown and box.width and _is_drawn(text):
+                boxes.append((text.get_text(), box))
+        outside = [
+            f"{word!r} leaves the figure"
+            for word, box in boxes
+            if box.x0 < page.x0 - 0.5
+            or box.x1 > page.x1 + 0.5
+            or box.y0 < page.y0 - 0.5
+            or box.y1 > page.y1 + 0.5
+        ]
+        overlapping = [
+            f"{word!r} lies on {other!r}"
+            for k, (word, box) in enumerate(boxes)
+            for other, other_box in boxes[k + 1 :]
+            if _overlap(box, other_box)
+        ]
+        return outside + overlapping
+
+    return find
+
+
+def _is_drawn(text):
+    """Tick labels exist beyond the limits of their axis, where they are not drawn."""
+    for axes in text.figure.axes:
+        for one in (*axes.findobj(lambda artist: hasattr(artist, "get_majorticklabels")),):
+            low, high = sorted(one.get_view_interval())
+            margin = 1e-6 * (high - low)
+            for tick in (*one.majorTicks, *one.minorTicks):
+                if text in (tick.label1, tick.label2):
+                    return low - margin <= tick.get_loc() <= high + margin
+    return True
+
+
+def _overlap(one, other):
+    """More than a point of both width and height in common."""
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return width > 1 and height > 1

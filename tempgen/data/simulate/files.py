@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -89,21 +88,24 @@ def write_stimulus_table(path: Path, experiment: Experiment) -> None:
         *(f"subject{subject}" for subject in subjects),
         *(f"subject{subject}_rep{repetition}" for subject in subjects for repetition in range(N_REPETITIONS)),
     ]
-    shown_in = np.zeros(
-        (N_NSD_IMAGES, N_SUBJECTS, N_REPETITIONS), dtype=np.int64
-    )  # trial, from 1; 0: not shown
-    trials = 1 + np.argsort(experiment.ordering, kind="stable").reshape(-1, N_REPETITIONS)
-    for subject, images in enumerate(experiment.subject_images):
-        shown_in[images - 1, subject] = trials
-    shared = np.zeros(N_NSD_IMAGES, dtype=bool)
-    shared[experiment.shared_images - 1] = True
-    lines = [",".join(columns)]
-    lines += [_stimulus_row(row, bool(shared[row]), shown_in[row]) for row in range(N_NSD_IMAGES)]
+    trials = 1 + np.argsort(experiment.ordering, kind="stable").reshape(-1, N_REPETITIONS)  # 0: not shown
+    shown_in: dict[int, NDArray[np.int64]] = {}
+    for subject, images in enumerate(experiment.subject_images.tolist()):
+        for image, of_image in zip(images, trials, strict=True):
+            shown_in.setdefault(image, np.zeros((N_SUBJECTS, N_REPETITIONS), dtype=np.int64))[subject] = (
+                of_image
+            )
+    never = _seen_fields(np.zeros((N_SUBJECTS, N_REPETITIONS), dtype=np.int64))
+    seen = {image: _seen_fields(of_image) for image, of_image in shown_in.items()}
+    shared = set(experiment.shared_images.tolist())
+    lines = [
+        f'{image - 1},0,simulated,"(0, 0, 0, 0)",0.0,{image - 1},False,False,{image in shared},{seen.get(image, never)}'
+        for image in range(1, N_NSD_IMAGES + 1)
+    ]
     with whole_file(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
+        temporary.write_text("\n".join([",".join(columns), *lines]) + "\n", encoding="ascii")
 
 
-def _stimulus_row(row: int, shared: bool, trials: NDArray[np.int64]) -> str:
-    seen: Sequence[int] = trials.any(axis=1).astype(int).tolist()
-    fields = [*seen, *trials.ravel().tolist()]
-    return f'{row},0,simulated,"(0, 0, 0, 0)",0.0,{row},False,False,{shared},' + ",".join(map(str, fields))
+def _seen_fields(trials: NDArray[np.int64]) -> str:
+    """Whether each subject saw an image, then in which trials; shape (8, 3)."""
+    return ",".join(map(str, [*trials.any(axis=1).astype(int).tolist(), *trials.ravel().tolist()]))
