@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from tempgen.config.analysis import DecoderConfig
 from tempgen.decoders.ridge import RidgeDecoder
-from tempgen.decoders.ridge_solver import VolumeReader, fit_ridge_lags, predict_ridge_lags
+from tempgen.decoders.ridge_fit import VolumeReader
+from tempgen.decoders.ridge_prediction import predict_ridge_lags
+from tempgen.decoders.ridge_solver import fit_ridge_lags
+from tempgen.decoders.targets import TargetSpec
 from tempgen.errors import DecoderError
 from tempgen.windows import Window
 
@@ -28,6 +31,7 @@ def fit_lags(
     deltas: Sequence[int],
     window: Window,
     groups: NDArray[np.int64],
+    target: TargetSpec,
     device: str | None = None,
 ) -> Iterator[tuple[int, RidgeDecoder]]:
     """Fit a decoder at each train lag, one after the other.
@@ -42,13 +46,15 @@ def fit_lags(
         Train lags (TRs).
     groups : array of int, shape (n_trials,)
         Run of each training trial: penalties are chosen on runs held out of the training.
+    target : TargetSpec
+        What the targets mean; saved with each decoder.
 
     Yields
     ------
     (int, RidgeDecoder)
         Train lag and fitted decoder, in ascending order of the lag.
     """
-    chosen = {
+    chosen: dict[str, Any] = {
         "alphas": config.alphas,
         "n_folds": config.n_folds,
         "alpha_per_target": config.alpha_per_target,
@@ -58,7 +64,7 @@ def fit_lags(
         volume, targets, deltas=sorted(deltas), start_tr=window.start_tr, n_tr=window.n_tr, groups=groups, **chosen
     )
     for delta, fit in fits:
-        yield delta, RidgeDecoder.from_fit(fit, **chosen)
+        yield delta, RidgeDecoder.from_fit(fit, target=target, **chosen)
 
 
 def predict_lags(

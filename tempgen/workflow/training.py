@@ -71,14 +71,12 @@ def train_decoders(
             deltas=waiting,
             window=sets.window,
             groups=windows.table["run"].to_numpy(),
+            target=sets.target_spec,
             device=analysis.training.device,
         )
         for delta, decoder in tqdm(fitted, total=len(waiting), desc="train", unit="lag", disable=None):
-            decoder.save_pretrained(
-                places.decoder(delta),
-                target=sets.target_spec.to_dict(),
-                provenance=_provenance(sets, {**recipe, "train_delta": delta}),
-            )
+            provenance = _provenance(sets, {**recipe, "train_delta": delta})
+            decoder.save_pretrained(places.decoder(delta), provenance=provenance)
         say(f"trained at lags {format_deltas(waiting)}: {places.decoder(waiting[0]).parent}")
     return [places.decoder(delta) for delta in deltas]
 

@@ -119,20 +119,15 @@ def _simulate_subject(
     layout: NsdLayout, config: SimulationConfig, experiment: Experiment, *, progress: bool
 ) -> None:
     subject = layout.subject
-    designs = experiment.designs(subject)
-    # a run's design is written last, and says that the run is there
-    missing = [
-        run
-        for run in _file_runs(config, designs)
-        if not layout.design(session=run.session, run=run.run).is_file()
-    ]
-    has_stimuli = subject in subjects_with_stimuli(layout.stimuli)
-    if not missing and has_stimuli and layout.truth.is_file():
-        return
     anatomy = build_anatomy(config.n_voxels, subject)
     for name, labels in anatomy.roi_files().items():
         if not layout.roi(name).is_file():
             write_nifti(layout.roi(name), labels, anatomy)
+    designs = experiment.designs(subject)
+    missing = [run for run in _file_runs(config, designs) if not _is_written(layout, run)]
+    has_stimuli = subject in subjects_with_stimuli(layout.stimuli)
+    if not missing and has_stimuli and layout.truth.is_file():
+        return
     image_ids = experiment.images_of_subject(subject)
     scenes = draw_scenes(config, image_ids)
     if not has_stimuli:
@@ -156,6 +151,13 @@ def _file_runs(config: SimulationConfig, designs: NDArray[np.int64]) -> list[_Fi
             of_session = np.concatenate([rest, of_session, rest])
         runs += [_FileRun(session, run, design) for run, design in enumerate(of_session, start=1)]
     return runs
+
+
+def _is_written(layout: NsdLayout, run: _FileRun) -> bool:
+    return all(
+        path(session=run.session, run=run.run).is_file()
+        for path in (layout.bold, layout.motion, layout.design)
+    )
 
 
 def _write_run(
