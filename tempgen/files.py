@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _beside(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    return path.with_name(f".{uuid.uuid4().hex[:8]}.tmp.{path.name}")  # the suffix stays: some writers look at it
 
 
 @contextmanager

@@ -37,7 +37,9 @@ def metrics_of(results: xr.Dataset) -> list[str]:
     ResultsError
         If there is none: the dataset is no result.
     """
-    names = [str(name) for name, variable in results.data_vars.items() if variable.dims == SCORE_DIMS]
+    there = [str(name) for name, variable in results.data_vars.items() if variable.dims == SCORE_DIMS]
+    suite = str(results.attrs.get("metrics", "")).split(",")
+    names = sorted(there, key=lambda name: suite.index(name) if name in suite else len(suite))
     if not names:
         raise ResultsError(
             f"No variable has the dimensions {SCORE_DIMS}: this is no result of tempgen. Its variables: {list(results.data_vars)}."

@@ -24,7 +24,7 @@ from tempgen.generalization.evaluate import (
     evaluate_predictions,
 )
 from tempgen.metrics import IMAGE_METRICS, ImageSuite, Metric, label_metrics
-from tempgen.results import open_results, recipe_of, write_results
+from tempgen.results import metrics_of, open_results, recipe_of, write_results
 from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.recording import Say, prepare_recording
 from tempgen.workflow.training import trained_deltas
@@ -73,6 +73,7 @@ def evaluate_decoders(
         test_deltas=analysis.test_deltas,
         window=sets.window,
     )
+    results.attrs["metrics"] = ",".join(metrics_of(results))
     results = results.assign_coords(subject=("trial", np.full(len(windows), store.attrs["subject"], dtype=object)))
     write_results(results.assign_attrs(_attrs(sets, windows, recipe)), places.results)
     say(f"{places.results}: {len(cells)} cells, {len(windows)} test trials")
