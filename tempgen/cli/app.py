@@ -10,6 +10,8 @@ import typer
 
 from tempgen.errors import TempgenError
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C. Source: 128 + SIGINT, the shells' convention."""
 DATA, DECODERS, REPORT = "1. The recording", "2. The decoders", "3. The result"
 
 app = typer.Typer(
@@ -217,6 +219,7 @@ def main() -> None:
     except TempgenError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("stopped; what was finished is kept, the same command goes on from here", err=True)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            typer.echo("stopped; what was finished is kept, the same command goes on from there", err=True)
+        raise

@@ -61,7 +61,13 @@ def fit_lags(
         "device": device,
     }
     fits = fit_ridge_lags(
-        volume, targets, deltas=sorted(deltas), start_tr=window.start_tr, n_tr=window.n_tr, groups=groups, **chosen
+        volume,
+        targets,
+        deltas=sorted(deltas),
+        start_tr=window.start_tr,
+        n_tr=window.n_tr,
+        groups=groups,
+        **chosen,
     )
     for delta, fit in fits:
         yield delta, RidgeDecoder.from_fit(fit, target=target, **chosen)

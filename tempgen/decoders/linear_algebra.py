@@ -99,11 +99,11 @@ def inverse_cholesky_in_place(matrix: NDArray[Any]) -> None:
 
     Examples
     --------
-    >>> matrix = np.diag([4.0, 16.0])
+    >>> matrix = np.array([[4.0, 2.0], [2.0, 5.0]])
     >>> inverse_cholesky_in_place(matrix)
     >>> matrix
-    array([[0.5 , 0.  ],
-           [0.  , 0.25]])
+    array([[ 0.5 ,  0.  ],
+           [-0.25,  0.5 ]])
     """
     n_rows = len(matrix)
     if n_rows <= BLOCK:

@@ -126,7 +126,13 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 f"Windows have {windows.shape[1]} TRs of {windows.shape[2]} voxels, this decoder was fitted on "
                 f"{self.n_tr_in_} TRs of {self.n_voxels_in_} voxels."
             )
-        cells = predict_ridge_lags(lambda offset: windows[:, offset], {0: self.fit_}, test_deltas=[0], start_tr=0)
+        cells = predict_ridge_lags(
+            lambda offset: windows[:, offset],
+            {0: self.fit_},
+            test_deltas=[0],
+            start_tr=0,
+            device=self.device,
+        )
         ((_, _, predictions),) = cells
         return predictions
 
@@ -167,7 +173,12 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return Path(folder)
 
     def _tensors(self) -> dict[str, NDArray[Any]]:
-        named = {"coef": self.coef_, "intercept": self.intercept_, "alpha": self.alpha_, "cv_error": self.cv_error_}
+        named = {
+            "coef": self.coef_,
+            "intercept": self.intercept_,
+            "alpha": self.alpha_,
+            "cv_error": self.cv_error_,
+        }
         return {name: np.ascontiguousarray(tensor) for name, tensor in named.items()}
 
     @classmethod
@@ -193,10 +204,18 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 f"{folder} holds a {config.get('kind')} decoder of format {config.get('format')}; "
                 f"this version reads ridge of format {DECODER_FORMAT}. Train it again."
             )
-        shape = tuple(config["shape"][name] for name in ("n_tr", "n_voxels", "n_targets"))
-        if set(tensors) != {"coef", "intercept", "alpha", "cv_error"} or tensors["coef"].shape != shape:
-            found = {name: tensor.shape for name, tensor in tensors.items()}
-            raise DecoderError(f"{folder / WEIGHTS} holds {found}, config.json says coef {shape}. Train it again.")
+        n_tr, n_voxels, n_targets = (config["shape"][name] for name in ("n_tr", "n_voxels", "n_targets"))
+        found = {name: tensor.shape for name, tensor in tensors.items()}
+        needed = {
+            "coef": (n_tr, n_voxels, n_targets),
+            "intercept": (n_targets,),
+            "alpha": (n_targets,),
+            "cv_error": (*found.get("cv_error", ())[:1], n_targets),
+        }
+        if found != needed:
+            raise DecoderError(
+                f"{folder / WEIGHTS} holds {found}, config.json says {needed}. Train it again."
+            )
         fit = RidgeFit(**tensors, alpha_scale=float(config["alpha_scale"]))
         params = {**config["params"], "alphas": tuple(config["params"]["alphas"])}
         return cls.from_fit(fit, target=TargetSpec.from_dict(config["target"]), **params)

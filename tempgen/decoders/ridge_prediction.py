@@ -10,7 +10,7 @@ from tempgen.decoders.ridge_fit import RidgeFit, VolumeReader, read_volume
 from tempgen.errors import DecoderError
 
 COLUMNS_AT_ONCE = 2048
-"""Lags are predicted together up to this many columns (lags x targets): wide enough for full BLAS speed, small enough in memory."""
+"""Train lags are predicted together up to this many columns (lags x targets): enough for BLAS's full pace, little memory."""
 
 
 def predict_ridge_lags(
@@ -22,14 +22,14 @@ def predict_ridge_lags(
     cells: Collection[tuple[int, int]] | None = None,
     device: str | None = None,
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Predictions of decoders fitted at some lags from windows at other lags, each distinct volume read once.
+    """Predictions of decoders fitted at some lags, from windows at other lags; each distinct volume is read once.
 
-    General decoding is ``{0: fits[0]}`` at all test deltas, Specialized the cells with equal deltas, and the matrix all cells.
+    General decoding is the cells whose train delta is 0, Specialized those whose deltas are equal, the matrix all of them.
 
     Parameters
     ----------
     volume : VolumeReader
-        Called once per offset, in ascending order, with (n_trials, n_voxels) test volumes in return.
+        Called once per offset, in ascending order, for test volumes (n_trials, n_voxels).
     fits : mapping of train delta to RidgeFit
         As `fit_ridge_lags` yields them; all of one shape.
     test_deltas : sequence of int
@@ -37,7 +37,7 @@ def predict_ridge_lags(
     start_tr : int
         First volume of the unshifted window, as in training.
     cells : collection of (train_delta, test_delta) or None
-        The cells to compute; None means all.
+        Which cells to compute; None means all.
     device : str or None
         As in `fit_ridge_lags`.
 
@@ -49,28 +49,31 @@ def predict_ridge_lags(
     Raises
     ------
     DecoderError
-        No fits or deltas, fits of different shapes, a cell that is not among them, or volumes that do not match the fits or are not finite.
+        No fits or deltas, fits of different shapes, a cell that is not among them (all by the call itself), or volumes
+        that do not match the fits or are not finite.
 
     Notes
     -----
-    A cell costs ``n_trials x n_tr x n_voxels x n_targets`` multiply-adds, and no volume is multiplied twice by the same coefficients. Kernels between test and
-    training trials would be cheaper only for ``n_targets`` above about ``1.7 n_training_trials / n_tr``; decoders are kept as coefficients, so they are not used.
+    A cell costs ``n_trials x n_tr x n_voxels x n_targets`` multiply-adds. Kernels between test and training trials would
+    be cheaper only for ``n_targets`` above about ``1.7 n_training_trials / n_tr``, and would need the training volumes
+    again; a decoder is its coefficients alone.
     """
     algebra = algebra_for(device)
     if not fits or len(test_deltas) == 0:
         raise DecoderError(
             f"{len(fits)} fitted lags and {len(test_deltas)} test deltas: at least one of each is needed"
         )
-    shapes = {fit.coef.shape for fit in fits.values()}
+    shapes = sorted({fit.coef.shape for fit in fits.values()})
     if len(shapes) > 1:
         raise DecoderError(
-            f"the decoders have coefficients of different shapes {sorted(shapes)}; all lags of one analysis share one"
+            f"the decoders' coefficients have different shapes {shapes}; lags of one analysis share one"
         )
     every = {(train, test) for train in fits for test in test_deltas}
     wanted = every if cells is None else set(cells)
     if not wanted <= every:
         raise DecoderError(
-            f"cell {min(wanted - every)} (train_delta, test_delta) is not among the fitted lags {sorted(fits)} and test deltas {sorted(test_deltas)}"
+            f"cell {min(wanted - every)} (train_delta, test_delta) was asked for, but the fitted lags are {sorted(fits)} "
+            f"and the test deltas {sorted(test_deltas)}"
         )
     return _predict_each(volume, fits, wanted=wanted, start_tr=start_tr, algebra=algebra)
 
@@ -84,22 +87,32 @@ def _predict_each(
     algebra: Algebra,
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
     n_tr, n_voxels, n_targets = next(iter(fits.values())).coef.shape
-    coef = {train: algebra.array(fits[train].coef) for train in {train for train, _ in wanted}}
-    at_once = max(1, COLUMNS_AT_ONCE // n_targets)
-    sums: dict[tuple[int, int], Array] = {}
-    tests = sorted({test for _, test in wanted})
-    for offset in sorted({start_tr + test + k for test in tests for k in range(n_tr)}):
+    trains_of = {test: sorted(train for train, other in wanted if other == test) for _, test in wanted}
+    coef = {train: algebra.array(fits[train].coef) for train, _ in wanted}
+    n_together = max(1, COLUMNS_AT_ONCE // n_targets)
+    sums: dict[tuple[int, int], Array] = {}  # cell -> (n_trials, n_targets), while its volumes come
+
+    for offset in sorted({start_tr + test + k for test in trains_of for k in range(n_tr)}):
         bold = algebra.array(read_volume(volume, offset, n_voxels=n_voxels))
-        for test in (test for test in tests if 0 <= offset - start_tr - test < n_tr):
-            k = offset - start_tr - test
-            trains = sorted(train for train, cell_test in wanted if cell_test == test)
-            for some in (trains[i : i + at_once] for i in range(0, len(trains), at_once)):
-                product = bold @ algebra.beside([coef[train][k] for train in some])
-                for i, train in enumerate(some):
-                    part = product[:, i * n_targets : (i + 1) * n_targets]
-                    sums[train, test] = part + (
-                        sums.pop((train, test)) if k > 0 else algebra.array(fits[train].intercept)
-                    )
-            if k == n_tr - 1:
-                for train in trains:
-                    yield train, test, algebra.numpy(sums.pop((train, test)))
+        place = {test: offset - start_tr - test for test in trains_of if 0 <= offset - start_tr - test < n_tr}
+
+        def add(test: int, trains: list[int], bold: Array = bold, place: dict[int, int] = place) -> None:
+            k = place[test]
+            product = bold @ algebra.beside([coef[train][k] for train in trains])
+            for index, train in enumerate(trains):
+                part = product[:, index * n_targets : (index + 1) * n_targets]
+                if k == 0:
+                    sums[train, test] = part + algebra.array(fits[train].intercept)
+                else:
+                    sums[train, test] += part
+
+        jobs = [
+            (test, trains_of[test][first : first + n_together])
+            for test in place
+            for first in range(0, len(trains_of[test]), n_together)
+        ]
+        with algebra.side_by_side(len(bold)) as each:
+            list(each(add, *zip(*jobs, strict=True)))
+        for test in sorted(test for test, k in place.items() if k == n_tr - 1):
+            for train in trains_of[test]:
+                yield train, test, algebra.numpy(sums.pop((train, test)))

@@ -1,13 +1,16 @@
-"""Ridge regression from BOLD windows at many lags, from volumes that are read once each.
+"""Ridge from BOLD windows at many lags, from volumes that are read once each.
 
-The window of lag ``delta`` is the volumes at offsets ``start_tr + delta + k``, ``k = 0 .. n_tr - 1``, from image onset, and its features are all voxels of all
-those volumes. With every volume centred by its mean over the training trials, the Gram matrix of a window is the sum of the Gram matrices of its volumes: 16 lags of
-6 TRs share 21 volumes, so 21 products of (trials x voxels) replace 96, and trials x features x lags is never built. For each alpha one factorization then
-gives the held-out errors of all folds (`ridge_folds`) and the final solution. Coefficients are kept per volume of the window, so that any other lag is predicted by
-the same products.
+The window of lag ``delta`` is the volumes at offsets ``start_tr + delta + k``, ``k = 0 .. n_tr - 1``, from image onset; its
+features are all voxels of all these volumes. With each volume centred by its mean over training trials, the Gram matrix
+of a window is the sum of the Gram matrices of its volumes: 16 lags of 6 TRs share 21 volumes, so that 21 products of
+(trials x voxels) replace 96, and trials x features x lags is never built. For each alpha, one factorization then gives
+the held-out errors of all folds (`ridge_folds`) and the final solution. Coefficients are kept per volume of
+the window, so that any lag is predicted by the same products (`ridge_prediction`).
 
-The dual form is used throughout: its factorizations cost n_alphas x n_trials^3 a lag. Where a window has fewer features than there are training trials (one
-volume of a small region, say), the primal form would cost less; such problems are small, and are not given a second solver.
+The dual form is used throughout: a lag costs about ``n_alphas x n_trials^3`` multiply-adds, and this is what limits it. At
+NSD's 27,000 training trials, 16 lags and 10 alphas take hours on a few CPU cores; there, give ``device="cuda"``. Where
+a window has far fewer features than there are training trials (one volume of a small region), the primal form would
+cost less; such problems are small, and get no second solver.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -84,12 +87,12 @@ def fit_ridge_lags(
     device: str | None = None,
     on_lag: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, RidgeFit]]:
-    """Fit one ridge per lag, lags in ascending order, each distinct volume read once.
+    """Fit one ridge per lag, lags in ascending order; each distinct volume is read once.
 
     Parameters
     ----------
     volume : VolumeReader
-        Called once per offset, in ascending order, with (n_trials, n_voxels) training volumes in return; trials in the order of ``targets``.
+        Called once per offset, in ascending order, for training volumes (n_trials, n_voxels), trials as in ``targets``.
     targets : (n_trials, n_targets)
         Anything to decode: low-resolution pixels, image features, one-hot labels.
     deltas : sequence of int
@@ -97,18 +100,19 @@ def fit_ridge_lags(
     start_tr, n_tr : int
         The unshifted window: first volume after onset, and width in volumes.
     alphas : sequence of float
-        Regularization grid in units of the mean diagonal of the window's centred Gram matrix, so that a grid means the same for any number
-        of voxels, any ``n_tr`` and any BOLD scaling. All positive.
+        Regularization grid, in units of the mean diagonal of the window's centred Gram matrix: the same grid serves any
+        number of voxels, any ``n_tr`` and any scaling of BOLD. All positive.
     groups : (n_trials,) or None
         Run of each trial: whole runs are held out to choose alpha. May be None with a single alpha.
     n_folds : int
-        Folds over runs, see `assign_folds`; 1 holds out a fifth of the runs once.
+        Folds of runs, see `assign_folds`; 1 holds out a fifth of the runs once.
     alpha_per_target : bool
-        Choose alpha for each target, or one for all (least squared error summed over targets).
+        Choose alpha for each target, or one for all (the least squared error summed over targets). The first of equals
+        is taken.
     device : str or None
-        None: NumPy. Otherwise torch on that device, ``"cpu"`` or ``"cuda"``.
+        None: NumPy. Else torch on this device: ``"cuda"``, ``"cpu"``.
     on_lag : callable or None
-        Called with each delta once it is fitted, for a progress bar.
+        Called with each delta when it is fitted, for a progress bar.
 
     Yields
     ------
@@ -117,14 +121,16 @@ def fit_ridge_lags(
     Raises
     ------
     DecoderError
-        Shapes that do not match, values that are not finite, voxels that never vary, alphas that are not positive, too few runs for the folds, or an alpha too small for
-        float32. All but what is found in the volumes is raised by the call itself, not by the first iteration.
+        Shapes that do not match, values that are not finite, alphas that are not positive, too few runs for the folds
+        (all by the call itself); volumes of another shape, not finite or without any variance, or an alpha too small for
+        float32 (when their lag comes).
 
     Notes
     -----
-    Solutions are float32. The residual of each is checked on one random combination of targets; above ``TRUSTED_RESIDUAL``, or where
-    the matrix is not positive definite in float32, that alpha is solved again in float64, and above ``REFUSED_RESIDUAL`` it is an error. The same input
-    gives the same output, bit for bit, on one machine with the same number of threads.
+    Solutions are float32. Each is checked by its residual on one random combination of targets: above
+    `TRUSTED_RESIDUAL`, or where the matrix is not positive definite in float32, this alpha is solved again in float64;
+    above `REFUSED_RESIDUAL` it is an error. Equal input gives equal output, bit for bit, on one machine with the
+    same number of threads.
     """
     algebra = algebra_for(device)
     y = np.asarray(targets, dtype=np.float32)
@@ -185,7 +191,9 @@ def _fit_window(volumes: _TrainingVolumes, window: range, task: _Task) -> RidgeF
     # A constant is absorbed by the intercept; it lifts the zero eigenvalue that centring leaves in the kernel.
     kernel += alpha_scale / len(kernel)
     dual, chosen, cv_error = _choose_alphas(kernel, alpha_scale, task)
-    coef = np.stack([task.algebra.numpy(volumes.centred[offset].T @ dual) for offset in window])
+    with task.algebra.side_by_side(len(kernel)) as each:
+        parts = each(lambda offset: volumes.centred[offset].T @ dual, window)
+        coef = np.stack([task.algebra.numpy(part) for part in parts])
     intercept = task.target_mean - sum(volumes.mean[offset] @ coef[k] for k, offset in enumerate(window))
     return RidgeFit(coef, intercept.astype(np.float32), task.alphas[chosen], cv_error, alpha_scale)
 
@@ -193,7 +201,7 @@ def _fit_window(volumes: _TrainingVolumes, window: range, task: _Task) -> RidgeF
 def _choose_alphas(
     kernel: Array, alpha_scale: float, task: _Task
 ) -> tuple[Array, NDArray[np.int64], NDArray[np.float64]]:
-    """Dual coefficients (n_trials, n_targets) at the best alphas, their indices (n_targets,), and all cv errors (n_alphas, n_targets)."""
+    """Dual coefficients (n_trials, n_targets) at the best alphas, these alphas' indices (n_targets,), and ``cv_error``."""
     n_trials, n_targets = task.targets.shape
 
     def solve(alpha: float) -> tuple[Array, NDArray[np.float64]]:
@@ -249,7 +257,7 @@ def _solve(kernel: Array, penalty: float, *, shift: float, task: _Task) -> tuple
 def _relative_residual(
     system: Array, penalty: float, *, dual: Array, targets: Array, algebra: Algebra
 ) -> float:
-    """Norm of ``(K + penalty I) dual - targets`` over that of ``targets``, for one random combination of targets: as cheap as one product with a vector."""
+    """Norm of ``(K + penalty I) dual - targets`` over that of ``targets``, for one random combination of targets."""
     weights = algebra.array(np.random.default_rng(0).standard_normal(targets.shape[1], dtype=np.float32))
     if system.dtype != dual.dtype:
         dual, weights = algebra.double(dual), algebra.double(weights)

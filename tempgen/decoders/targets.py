@@ -99,7 +99,9 @@ class TargetSpec:
         DecoderError
             If the outputs are no pixels, or of another number.
         """
-        pixels = self._checked(predictions, kind="pixels", instead="predict_label gives labels, predict the outputs themselves")
+        pixels = self._checked(
+            predictions, kind="pixels", instead="predict_label gives labels, predict the outputs themselves"
+        )
         return upsample_images(pixels.reshape(-1, self.size, self.size, 3), self.image_size).clip(0, 1)
 
     def predict_label(self, predictions: ArrayLike) -> NDArray[np.int64]:
@@ -117,7 +119,9 @@ class TargetSpec:
             raise DecoderError(f"this decoder's outputs are {self.kind}, not {kind}: {instead}")
         outputs = np.asarray(predictions, dtype=np.float32)
         if outputs.ndim != 2 or outputs.shape[1] != self.n_outputs:
-            raise DecoderError(f"predictions have shape {outputs.shape}; (n_trials, {self.n_outputs}) is needed for {kind}")
+            raise DecoderError(
+                f"predictions have shape {outputs.shape}; (n_trials, {self.n_outputs}) is needed for {kind}"
+            )
         return outputs
 
 
@@ -177,7 +181,7 @@ def area_average(images: ArrayLike, size: int) -> NDArray[np.float32]:
         )
     rows, columns = _area_weights(array.shape[1], size), _area_weights(array.shape[2], size)
     if array.dtype == np.uint8:
-        rows = rows / 255
+        rows = rows / np.float32(255)
     averaged = np.empty((len(array), size, size, 3), dtype=np.float32)
     for start in range(0, len(array), IMAGES_AT_ONCE):
         some = slice(start, start + IMAGES_AT_ONCE)
@@ -199,7 +203,10 @@ def upsample_images(images: ArrayLike, image_size: int) -> NDArray[np.float32]:
     (n_images, image_size, image_size, 3) float32
     """
     array = np.asarray(images, dtype=np.float32)
-    rows, columns = _bilinear_weights(array.shape[1], image_size), _bilinear_weights(array.shape[2], image_size)
+    rows, columns = (
+        _bilinear_weights(array.shape[1], image_size),
+        _bilinear_weights(array.shape[2], image_size),
+    )
     return _resize(array, rows=rows, columns=columns)
 
 
@@ -228,7 +235,9 @@ def one_hot(labels: ArrayLike, n_classes: int) -> NDArray[np.float32]:
     """
     indices = np.asarray(labels, dtype=np.int64)
     if indices.ndim != 1 or (indices.size and not 0 <= indices.min() <= indices.max() < n_classes):
-        raise DecoderError(f"labels of shape {indices.shape} must be whole numbers from 0 to {n_classes - 1}, one a trial")
+        raise DecoderError(
+            f"labels of shape {indices.shape} must be whole numbers from 0 to {n_classes - 1}, one a trial"
+        )
     return np.eye(n_classes, dtype=np.float32)[indices]
 
 

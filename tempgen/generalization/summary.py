@@ -38,6 +38,7 @@ def lag_curve(
     level: float = 0.95,
     unit: str = "image_id",
     seed: int = 0,
+    above_chance: bool = False,
 ) -> xr.Dataset:
     """Mean score of a decoder by test lag, with a bootstrap interval over images.
 
@@ -60,6 +61,9 @@ def lag_curve(
         Coordinate of the trials whose distinct values are drawn; ``"run"`` for labels, which have few images.
     seed : int
         The same seed draws the same images, for all lags, decoders and metrics of one result.
+    above_chance : bool
+        Subtract the chance level of each lag from mean and interval. The interval is shifted and not widened: the
+        chance level's own sampling error is not in it.
 
     Returns
     -------
@@ -71,7 +75,8 @@ def lag_curve(
     ------
     ResultsError
         If the results lack the metric, the target, the unit or every score of the decoder; or if fewer than two units
-        were scored, ``n_draws`` is below 1 or ``level`` is not between 0 and 1.
+        were scored, ``n_draws`` is below 1 or ``level`` is not between 0 and 1; or if ``above_chance`` is asked for
+        where chance is not known.
     """
     scores = _select_decoder(_scores(results, metric, target), results, decoder).transpose(
         "test_delta", "trial"
@@ -85,21 +90,23 @@ def lag_curve(
         )
     units = _unit_of_trials(scores, unit)
     low, high = cluster_bootstrap(values[:, scored], units[scored], n_draws=n_draws, level=level, seed=seed)
+    mean = _mean_over_trials(values)
+    chance = _chance(results, metric, target, decoder, scores)
+    method = "percentile cluster bootstrap of the mean over trials"
+    if above_chance:
+        _require_chance(chance, mean, metric)
+        mean, low, high, chance = mean - chance, low - chance, high - chance, chance - chance
+        method += "; chance is taken as known"
     plural = _UNIT_PLURALS.get(unit, f"values of {unit}")
     along = ("test_delta",)
     return xr.Dataset(
-        {
-            "mean": (along, _mean_over_trials(values)),
-            "low": (along, low),
-            "high": (along, high),
-            "chance": (along, _chance(results, metric, target, decoder, scores)),
-        },
+        {"mean": (along, mean), "low": (along, low), "high": (along, high), "chance": (along, chance)},
         coords={name: scores.coords[name] for name in ("test_delta", "lag_s") if name in scores.coords},
-        attrs=_inherited_attrs(results, metric, target)
+        attrs=_inherited_attrs(results, metric, target, above_chance=above_chance)
         | {
             "decoder": decoder,
             "interval": f"{100 * level:g} % bootstrap interval over {plural}",
-            "interval_method": "percentile cluster bootstrap of the mean over trials",
+            "interval_method": method,
             "interval_unit": unit,
             "interval_level": level,
             "n_draws": n_draws,
@@ -111,7 +118,9 @@ def lag_curve(
     )
 
 
-def generalization_matrix(results: xr.Dataset, metric: str, *, target: str = "current") -> xr.DataArray:
+def generalization_matrix(
+    results: xr.Dataset, metric: str, *, target: str = "current", above_chance: bool = False
+) -> xr.DataArray:
     """Mean score of every decoder at every test lag.
 
     Parameters
@@ -122,18 +131,23 @@ def generalization_matrix(results: xr.Dataset, metric: str, *, target: str = "cu
         One of its score variables.
     target : str
         Image that reconstructions are compared with.
+    above_chance : bool
+        Subtract each cell's own chance level. Where chance is measured it differs between cells: a decoder that found
+        nothing gives the mean image, which is a little like any image.
 
     Returns
     -------
     DataArray, dims (train_delta, test_delta)
         Mean over trials, NaN where a cell was not computed. Coordinates ``train_lag_s`` and ``lag_s`` (seconds from
-        image onset to the window's end), ``chance`` of each cell, and ``shares_volumes``: whether the training and the
-        test window have volumes in common, |train_delta - test_delta| < n_tr. Attribute ``chance``: mean over the cells.
+        image onset to the window's end), ``chance`` of each cell (0 once it is subtracted), and ``shares_volumes``:
+        whether the training and the test window have volumes in common, |train_delta - test_delta| < n_tr. Attribute
+        ``chance``: mean over the cells.
 
     Raises
     ------
     ResultsError
-        If the results lack the metric, the target or ``n_tr``, or nothing was scored.
+        If the results lack the metric, the target or ``n_tr``, or nothing was scored; or if ``above_chance`` is asked
+        for where chance is not known.
     """
     scores = _scores(results, metric, target).transpose("train_delta", "test_delta", "trial")
     mean = _mean_over_trials(scores.to_numpy().astype(np.float64))
@@ -146,6 +160,9 @@ def generalization_matrix(results: xr.Dataset, metric: str, *, target: str = "cu
     apart = np.abs(scores.train_delta.to_numpy()[:, np.newaxis] - scores.test_delta.to_numpy())
     cells = ("train_delta", "test_delta")
     chance = np.where(np.isnan(mean), np.nan, _cell_chance(results, metric, target).transpose(*cells))
+    if above_chance:
+        _require_chance(chance, mean, metric)
+        mean, chance = mean - chance, chance - chance
     known = chance[~np.isnan(chance)]
     labels = {name: scores.coords[name] for name in (*cells, "train_lag_s", "lag_s") if name in scores.coords}
     return xr.DataArray(
@@ -154,7 +171,7 @@ def generalization_matrix(results: xr.Dataset, metric: str, *, target: str = "cu
         coords=labels
         | {"chance": (cells, chance), "shares_volumes": (cells, apart < int(results.attrs["n_tr"]))},
         name=metric,
-        attrs=_inherited_attrs(results, metric, target)
+        attrs=_inherited_attrs(results, metric, target, above_chance=above_chance)
         | {"chance": float(known.mean()) if known.size else np.nan},
     )
 
@@ -225,6 +242,15 @@ def _chance(
     return chance.sel(test_delta=scores.test_delta).to_numpy().astype(np.float64)
 
 
+def _require_chance(chance: NDArray[np.float64], mean: NDArray[np.float64], metric: str) -> None:
+    n_unknown = np.count_nonzero(np.isnan(chance) & ~np.isnan(mean))
+    if n_unknown:
+        raise ResultsError(
+            f"Chance is not known at {n_unknown} of the {np.count_nonzero(~np.isnan(mean))} scored places of {metric}, "
+            f"so nothing can be subtracted there. Evaluate again, which measures {metric}_chance, or leave above_chance out."
+        )
+
+
 def _mean_over_trials(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the last axis of what was scored; NaN, without a warning, where nothing was."""
     n_scored = np.count_nonzero(~np.isnan(values), axis=-1)
@@ -232,7 +258,9 @@ def _mean_over_trials(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return cast("NDArray[np.float64]", mean)
 
 
-def _inherited_attrs(results: xr.Dataset, metric: str, target: str) -> dict[str, Any]:
+def _inherited_attrs(
+    results: xr.Dataset, metric: str, target: str, *, above_chance: bool
+) -> dict[str, Any]:
     """What a figure says of the data and of the metric."""
     attrs = {
         name: results.attrs[name]
@@ -253,6 +281,8 @@ def _inherited_attrs(results: xr.Dataset, metric: str, target: str) -> dict[str,
         for name, value in results[metric].attrs.items()
         if name in ("long_name", "units", "direction")
     }
+    if above_chance:
+        kept["long_name"] = f"{kept.get('long_name', metric)} above chance"
     measured = f"{metric}_chance" in results and not np.isfinite(
         float(results[metric].attrs.get("chance", np.nan))
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_lag_curves", "plot_targets"]
 
 X_LABEL = "time from image onset to the window's end (s)"
+SHIFT_LABEL = "shift of the window, delta (TRs)"
 _HEIGHT_MM = 78.0
 _OTHER_LINES = (
     Line("#E69F00", ":", "^", filled=True),
@@ -40,7 +41,9 @@ _OTHER_LINES = (
 _NEEDED_ATTRS = ("tr_s", "start_tr", "n_tr", "interval", "long_name")
 
 
-def plot_lag_curves(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None) -> Axes:
+def plot_lag_curves(
+    curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None, legend: bool = True
+) -> Axes:
     """Draw a score by lag, one curve a decoder.
 
     The x axis is the time from image onset to the end of the decoder's window, the upper one the window's shift. The
@@ -52,6 +55,8 @@ def plot_lag_curves(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None)
         Legend label to a curve of `lag_curve`: ``{"General": ..., "Specialized": ...}``.
     ax : Axes, optional
         Where to draw; by default a new figure of one column's width in tempgen's style.
+    legend : bool
+        Whether to draw one; `plot_row` draws one for all its panels.
 
     Returns
     -------
@@ -62,12 +67,13 @@ def plot_lag_curves(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None)
     ResultsError
         If there is no curve, a curve lacks a variable or attribute, or the curves are of different metrics.
     """
-    return _plot_curves(
-        curves, [curve.attrs.get("decoder", "") for curve in curves.values()], DECODER_LINES, ax
-    )
+    kinds = [str(curve.attrs.get("decoder", "")) for curve in curves.values()]
+    return _plot_curves(curves, kinds, DECODER_LINES, ax=ax, legend=legend)
 
 
-def plot_targets(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None) -> Axes:
+def plot_targets(
+    curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None, legend: bool = True
+) -> Axes:
     """Draw how well one decoder's reconstructions match the previous, the current and the next image, by lag.
 
     Parameters
@@ -76,6 +82,8 @@ def plot_targets(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None) ->
         Legend label to a curve of `lag_curve`, each with another ``target``.
     ax : Axes, optional
         Where to draw; by default a new figure of one column's width in tempgen's style.
+    legend : bool
+        Whether to draw one; `plot_row` draws one for all its panels.
 
     Returns
     -------
@@ -86,13 +94,17 @@ def plot_targets(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None) ->
     ResultsError
         If there is no curve, a curve lacks a variable or attribute, or the curves are of different metrics.
     """
-    return _plot_curves(
-        curves, [curve.attrs.get("target", "") for curve in curves.values()], TARGET_LINES, ax
-    )
+    kinds = [str(curve.attrs.get("target", "")) for curve in curves.values()]
+    return _plot_curves(curves, kinds, TARGET_LINES, ax=ax, legend=legend)
 
 
 def _plot_curves(
-    curves: Mapping[str, xr.Dataset], kinds: list[str], lines: Mapping[str, Line], ax: Axes | None
+    curves: Mapping[str, xr.Dataset],
+    kinds: list[str],
+    lines: Mapping[str, Line],
+    *,
+    ax: Axes | None,
+    legend: bool,
 ) -> Axes:
     from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
@@ -106,8 +118,11 @@ def _plot_curves(
         chosen = [lines.get(kind) or next(spare) for kind in kinds]
         for (label, curve), line in zip(curves.items(), chosen, strict=True):
             _draw_band(ax, curve, line.colour)
-            ax.plot(curve.lag_s, curve["mean"], label=label, clip_on=False, zorder=3, **line.settings())
+            settings = line.settings() | {"markevery": _marked(curve, narrow=is_narrow(ax))}
+            ax.plot(curve.lag_s, curve["mean"], label=label, clip_on=False, zorder=3, **settings)
         _draw_chance(ax, curves, [line.colour for line in chosen])
+        for interval in dict.fromkeys(str(curve.attrs["interval"]) for curve in curves.values()):
+            ax.fill_between([], [], color="0.8", linewidth=0, label=interval)  # for the legend
         first = next(iter(curves.values()))
         lags_s = np.concatenate([curve.lag_s.to_numpy() for curve in curves.values()])
         ax.set_xlim(time_limits(first.attrs, first_s=float(lags_s.min()), last_s=float(lags_s.max())))
@@ -116,9 +131,19 @@ def _plot_curves(
         ax.set_xlabel(X_LABEL.replace(" onset ", " onset\n") if is_narrow(ax) else X_LABEL)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
         ax.set_ylabel(first.attrs["long_name"])
-        _draw_legend(ax, curves, own_figure=own_figure)
+        if legend:
+            draw_legend_below(ax, *ax.get_legend_handles_labels(), own_figure=own_figure)
         stamp_data_kind(ax, first.attrs)
     return ax
+
+
+def _marked(curve: xr.Dataset, *, narrow: bool) -> list[int]:
+    """Points that bear a marker: where they crowd every other one, so that dashes are seen between them."""
+    scored = np.flatnonzero(curve["mean"].notnull().to_numpy())
+    every = 2 if narrow and len(scored) > 8 else 1
+    zero = np.flatnonzero(curve.test_delta.to_numpy()[scored] == 0)
+    first = int(zero[0]) % every if zero.size else 0
+    return [int(k) for k in scored[first::every]]
 
 
 def _check(curves: Mapping[str, xr.Dataset]) -> None:
@@ -143,7 +168,7 @@ def _draw_band(ax: Axes, curve: xr.Dataset, colour: str) -> None:
 
 
 def _draw_chance(ax: Axes, curves: Mapping[str, xr.Dataset], colours: list[str]) -> None:
-    """One line across where chance is one number, else one for each curve, in its colour; one legend entry."""
+    """One line where all curves share chance, else one for each, in its colour; one legend entry."""
     label = next(iter(curves.values())).attrs.get("chance_label", "chance")
     settings: dict[str, Any] = {"linewidth": 0.9, "linestyle": (0, (1, 1.5)), "zorder": 2}
     levels = np.concatenate([curve.chance.to_numpy() for curve in curves.values()])
@@ -152,6 +177,10 @@ def _draw_chance(ax: Axes, curves: Mapping[str, xr.Dataset], colours: list[str])
         return
     if np.ptp(levels) < 1e-3 * max(1e-3, np.ptp(ax.get_ylim())):  # thinner than the line
         ax.axhline(levels.mean(), color="0.25", label=label, **settings)
+        return
+    first, *others = curves.values()
+    if all(first.chance.equals(curve.chance) for curve in others):  # as for the targets of one decoder
+        ax.plot(first.lag_s, first.chance, color="0.25", label=label, **settings)
         return
     for curve, colour in zip(curves.values(), colours, strict=True):
         ax.plot(curve.lag_s, curve.chance, color=colour, **settings)
@@ -171,15 +200,4 @@ def _draw_shift_axis(ax: Axes, curve: xr.Dataset) -> None:
     shift = ax.secondary_xaxis("top", functions=(to_delta, to_lag_s))
     deltas = curve.test_delta.to_numpy()
     shift.set_xticks(deltas[round_shifts(deltas, n_ticks=6)])
-    shift.set_xlabel("shift of the window, delta (TRs)")
-
-
-def _draw_legend(ax: Axes, curves: Mapping[str, xr.Dataset], *, own_figure: bool) -> None:
-    """Curves, chance and, by name, the band."""
-    from matplotlib.patches import Patch
-
-    handles, labels = ax.get_legend_handles_labels()
-    for interval in dict.fromkeys(str(curve.attrs["interval"]) for curve in curves.values()):
-        handles.append(Patch(facecolor="0.8", edgecolor="none"))
-        labels.append(interval)
-    draw_legend_below(ax, handles, labels, own_figure=own_figure)
+    shift.set_xlabel(SHIFT_LABEL)

@@ -52,6 +52,7 @@ def draw_stimuli(ax: Axes, attrs: Mapping[str, Any]) -> None:
     """Draw a bar for each image on the screen within the limits of the time axis, with a tick at its onset.
 
     The vertical limits are widened so that no data lie behind the bars. Nothing is drawn if the durations are unknown.
+    Words at the bars say which image they are; narrow axes have room for one, and bars get labels for the legend.
 
     Parameters
     ----------
@@ -69,7 +70,9 @@ def draw_stimuli(ax: Axes, attrs: Mapping[str, Any]) -> None:
     positions = [0]
     if np.isfinite(soa_s):
         positions = list(range(int(np.ceil((left - duration_s) / soa_s)), int(np.floor(right / soa_s)) + 1))
-    words = {0: "seen"} if is_narrow(ax) else {-1: "prev.", 0: "seen", 1: "next"}
+    narrow = is_narrow(ax)
+    words = {0: "seen"} if narrow else {-1: "prev.", 0: "seen", 1: "next"}
+    entries = {True: "image on the screen", False: "other trials' images"} if narrow else {}
     across = ax.get_xaxis_transform()  # x in seconds, y as a share of the axes
     for position in positions:
         onset_s = position * soa_s if position else 0.0
@@ -79,9 +82,10 @@ def draw_stimuli(ax: Axes, attrs: Mapping[str, Any]) -> None:
             [onset_s, onset_s + duration_s],
             *_BAR,
             transform=across,
-            facecolor="0.15" if seen else "0.85",
-            edgecolor="0.15" if seen else "0.55",
-            linewidth=0.4,
+            facecolor="0.15" if seen else "white",
+            edgecolor="0.15" if seen else "0.45",
+            linewidth=0.5,
+            label=entries.pop(seen, None),  # one entry for each kind
             zorder=1,
         )
         word = words.get(position, "")

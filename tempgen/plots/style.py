@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "COLUMN_MM",
@@ -23,15 +24,20 @@ __all__ = [
     "Line",
     "draw_legend_below",
     "figure_style",
+    "fit_height",
     "is_narrow",
     "round_shifts",
     "stamp_data_kind",
+    "whole_seconds",
 ]
 
 COLUMN_MM = 85.0
-"""Width of one column of a journal page (millimetres); 174 is the whole page. Source: guides of Cell and PNAS."""
+"""Width of one column of a journal page (millimetres). Source: guides of Cell and PNAS."""
 MM_PER_INCH = 25.4
+_HIGHEST = 1.5  # height by width; a matrix of many more training than test lags is narrowed instead
 _NARROW_MM = 55.0  # of a figure that fills a column the axes take about 66 mm
+
+STAMP_SETTINGS: Mapping[str, Any] = MappingProxyType({"fontsize": 6.5, "color": "0.35"})
 
 _SETTINGS: Any = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib, so that figures are the same everywhere
@@ -136,8 +142,9 @@ def stamp_data_kind(ax: Axes, attrs: Mapping[str, Any]) -> None:
         return
     stamp = f"{attrs['data_kind']} data"
     if "subject" in attrs:
-        stamp = f"{stamp}, {attrs['subject']}"
-    ax.set_title(stamp, loc="right", fontsize=6.5, color="0.35", pad=3)
+        subject = str(attrs["subject"])
+        stamp = f"{stamp}, {subject if subject.startswith('sub') else f'subject {subject}'}"
+    ax.set_title(stamp, loc="right", pad=3, **STAMP_SETTINGS)
 
 
 def is_narrow(ax: Axes) -> bool:
@@ -160,21 +167,81 @@ def draw_legend_below(
     handles : sequence of Artist
     labels : sequence of str
     own_figure : bool
-        Whether the axes are alone in their figure: the legend then takes two columns and the figure's width, else one
+        Whether the legend belongs to the whole figure: it then takes as few rows as fit into its width, else one
         column under the axes.
     """
     from matplotlib.transforms import ScaledTranslation
 
     figure = ax.get_figure(root=True)
-    if figure is None:
+    if figure is None or not handles:
         return
-    if own_figure:
-        figure.legend(handles, labels, ncols=2, loc="outside lower center")
+    if not own_figure:
+        below = ScaledTranslation(0, -36 / 72, figure.dpi_scale_trans)  # points, below ticks and label
+        ax.legend(
+            handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + below
+        )
         return
-    below = ScaledTranslation(0, -36 / 72, figure.dpi_scale_trans)  # points, below ticks and label
-    ax.legend(
-        handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + below
-    )
+    for n_rows in range(1, len(handles) + 1):
+        legend = figure.legend(handles, labels, ncols=-(-len(handles) // n_rows), loc="outside lower center")
+        if legend.get_window_extent().width <= 0.99 * figure.bbox.width or n_rows == len(handles):
+            return
+        legend.remove()
+
+
+def fit_height(figure: Figure, axes: Sequence[Axes], *, n_rows: int = 1, ratio: float = 1.0) -> None:
+    """Make a figure as high as its axes need at its width, whatever words and legends surround them.
+
+    Parameters
+    ----------
+    figure : Figure
+        With constrained layout.
+    axes : sequence of Axes
+        Panels of one grid.
+    n_rows : int
+        Of that grid.
+    ratio : float
+        Height by width of axes whose aspect is free; that of the others follows from their limits.
+    """
+    for _ in range(6):
+        figure.draw_without_rendering()
+        lacking_inch = []
+        for ax in axes:
+            box, page = ax.get_position(original=True), ax.get_figure(root=False)
+            if page is None or isinstance(ax.get_aspect(), str):
+                wanted = ratio
+            else:
+                (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+                wanted = min(_HIGHEST, abs((top - bottom) / (right - left)))
+            width, height = box.width * page.bbox.width, box.height * page.bbox.height
+            lacking_inch.append((wanted * width - height) / figure.dpi)
+        if abs(max(lacking_inch)) < 0.005:
+            return
+        figure.set_figheight(figure.get_figheight() + n_rows * max(lacking_inch))
+
+
+def whole_seconds(lags_s: NDArray[np.float64], *, n_ticks: int) -> list[int]:
+    """Positions of lags to label: those of whole seconds, thinned evenly, where there are enough of them.
+
+    Parameters
+    ----------
+    lags_s : array of float, shape (n_lags,)
+        Seconds, ascending.
+    n_ticks : int
+        How many to label at most.
+
+    Returns
+    -------
+    list of int
+        Positions in ``lags_s``; evenly spaced ones of any length if fewer than three are whole.
+
+    Examples
+    --------
+    >>> whole_seconds(np.arange(6, 22) * 4 / 3, n_ticks=6)
+    [0, 3, 6, 9, 12, 15]
+    """
+    whole = np.flatnonzero(np.abs(lags_s - np.round(lags_s)) < 1e-3)
+    positions = whole if len(whole) >= 3 else np.arange(len(lags_s))
+    return [int(k) for k in positions[:: -(-len(positions) // n_ticks)]]
 
 
 def round_shifts(deltas: NDArray[np.int64], *, n_ticks: int) -> list[int]:

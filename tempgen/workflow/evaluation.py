@@ -23,6 +23,7 @@ from tempgen.generalization.evaluate import (
     cells_to_score,
     evaluate_predictions,
 )
+from tempgen.generalization.headline import headline
 from tempgen.metrics import IMAGE_METRICS, ImageSuite, Metric, label_metrics
 from tempgen.results import metrics_of, open_results, recipe_of, write_results
 from tempgen.workflow.places import Places, is_done
@@ -77,6 +78,8 @@ def evaluate_decoders(
     results = results.assign_coords(subject=("trial", np.full(len(windows), store.attrs["subject"], dtype=object)))
     write_results(results.assign_attrs(_attrs(sets, windows, recipe)), places.results)
     say(f"{places.results}: {len(cells)} cells, {len(windows)} test trials")
+    for line in headline(results):
+        say(f"  {line}")
     return open_results(places.results)
 
 

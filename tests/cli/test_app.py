@@ -5,7 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tempgen.cli.app import app
+from tempgen.cli.app import app, main
 
 STORY = [
     "init",
@@ -76,3 +76,16 @@ def test_nsd_that_is_not_there_is_named(tmp_path):
     (tmp_path / "mine.yaml").write_text("data: {source: nsd, path: nowhere}\n")
     result = tempgen("prepare", "-a", "mine.yaml", cwd=tmp_path)
     assert "No design of subj01 below nowhere" in result.stderr
+
+
+def test_interrupted_command_says_that_it_can_go_on(tmp_path, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tempgen.workflow.run_analysis", interrupted)
+    monkeypatch.setattr(sys, "argv", ["tempgen", "run"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 130
+    assert "goes on from there" in capsys.readouterr().err
