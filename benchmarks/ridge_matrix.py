@@ -34,7 +34,6 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from tempgen.decoders.linear_algebra import NumpyAlgebra
 from tempgen.decoders.ridge_folds import assign_folds
 from tempgen.decoders.ridge_solver import RidgeFit, fit_ridge_lags, predict_ridge_lags, ridge_memory_bytes
 
@@ -376,7 +375,6 @@ def main() -> int:
         args.backends = ["numpy", "torch"] if importlib.util.find_spec("torch") else ["numpy"]
     sizes = [(int(trials), int(voxels)) for trials, voxels in (size.split("x") for size in args.sizes)]
     with threadpool_limits(args.threads):
-        NumpyAlgebra()
         blas = {(lib["internal_api"], lib.get("version"), lib["num_threads"]) for lib in threadpool_info()}
         print(f"BLAS and threads: {sorted(blas, key=str)}")
         print(

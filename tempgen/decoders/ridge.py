@@ -29,7 +29,7 @@ DECODER_FORMAT = 1
 WEIGHTS = "model.safetensors"
 
 
-class RidgeDecoder(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class RidgeDecoder(RegressorMixin, BaseEstimator):
     """Ridge regression from windows of BOLD, its penalty chosen on held-out training runs.
 
     Parameters

@@ -179,7 +179,8 @@ def _draw_chance(ax: Axes, curves: Mapping[str, xr.Dataset], colours: list[str])
         ax.axhline(levels.mean(), color="0.25", label=label, **settings)
         return
     first, *others = curves.values()
-    if all(first.chance.equals(curve.chance) for curve in others):  # as for the targets of one decoder
+    same = [curve.lag_s.equals(first.lag_s) and curve.chance.equals(first.chance) for curve in others]
+    if all(same):  # as for the targets of one decoder
         ax.plot(first.lag_s, first.chance, color="0.25", label=label, **settings)
         return
     for curve, colour in zip(curves.values(), colours, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from tempgen.plots.style import (
     MM_PER_INCH,
     draw_legend_below,
     figure_style,
-    round_shifts,
+    fit_height,
+    is_narrow,
     stamp_data_kind,
+    whole_seconds,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_matrix"]
 
-_HEIGHT_MM = 77.0
+_HEIGHT_MM = 100.0  # to begin with, then what square cells need
+_VISIBLE = 0.05  # distance from chance, as a share of the colours' reach, at which a cell is no longer white
+_X_LABEL = "test lag: onset to window's end (s)"
+_Y_LABEL = "training lag: onset to window's end (s)"
+_NARROW_LETTERS = 24  # to a line over a narrow matrix
 _COLOURS = (
     "RdBu_r"  # white at chance, red above, blue below; readable with all common kinds of colour blindness
 )
@@ -38,13 +45,15 @@ def plot_matrix(
     ax: Axes | None = None,
     chance: float | None = None,
     limits: tuple[float, float] | None = None,
+    legend: bool = True,
 ) -> Axes:
     """Draw a generalization matrix, training lag upwards, test lag to the right.
 
     Marked are the diagonal (Specialized), the row of the General decoder, and the border of the zone in which
-    training and test windows share volumes, so that a score there may come from the same noise. Cells that were not computed are grey and
-    hatched. Chance is white, the same distance from it has the same strength above and below, and cells below it
-    bear a minus sign.
+    training and test windows share volumes, so that a score there may come from the same noise. Cells that were not
+    computed are grey and hatched. Chance is white, the same distance from it has the same strength above and below, and
+    cells visibly below it bear a minus sign. White is one level: where chance differs between cells, draw
+    ``generalization_matrix(..., above_chance=True)``.
 
     Parameters
     ----------
@@ -56,6 +65,8 @@ def plot_matrix(
         Score that is white; by default the matrix's attribute ``chance``.
     limits : (float, float), optional
         Range of the colours, to share between figures; by default that of the scores.
+    legend : bool
+        Whether to draw one; `plot_row` draws one for all its panels.
 
     Returns
     -------
@@ -67,6 +78,7 @@ def plot_matrix(
         If the matrix has other dimensions, lacks a coordinate or has no score.
     """
     from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure
 
     _check(matrix)
     values = matrix.to_numpy()
@@ -80,13 +92,16 @@ def plot_matrix(
         rows, columns = values.shape
         _draw_missing(ax, values)
         mesh = _draw_cells(ax, values, chance, limits)
-        _draw_bar(ax, mesh, str(matrix.attrs.get("long_name", matrix.name)), chance, values.shape)
-        _draw_below_chance(ax, values, chance)
+        _draw_below_chance(ax, values, mesh, chance)
         _draw_marks(ax, matrix)
         ax.set(xlim=(-0.5, columns - 0.5), ylim=(-0.5, rows - 0.5), aspect="equal")
         _label_lags(ax, matrix)
-        draw_legend_below(ax, *ax.get_legend_handles_labels(), own_figure=own_figure)
+        _draw_bar(ax, mesh, str(matrix.attrs.get("long_name", matrix.name)), chance)
+        if legend:
+            draw_legend_below(ax, *ax.get_legend_handles_labels(), own_figure=own_figure)
         stamp_data_kind(ax, matrix.attrs)
+        if own_figure and isinstance(figure := ax.get_figure(root=True), Figure):
+            fit_height(figure, [ax])
     return ax
 
 
@@ -143,11 +158,12 @@ def _draw_cells(
     )
 
 
-def _draw_below_chance(ax: Axes, values: NDArray[np.float64], chance: float) -> None:
+def _draw_below_chance(ax: Axes, values: NDArray[np.float64], mesh: QuadMesh, chance: float) -> None:
     """A minus sign in each cell below chance: in grey print both halves of the colour map look alike."""
     from matplotlib.patheffects import withStroke
 
-    rows, columns = np.nonzero(values < chance)
+    low, high = mesh.get_clim()
+    rows, columns = np.nonzero(values < chance - _VISIBLE * max(high - chance, chance - low))
     if rows.size:
         settings: dict[str, Any] = {
             "color": "0.3",
@@ -161,25 +177,27 @@ def _draw_below_chance(ax: Axes, values: NDArray[np.float64], chance: float) -> 
         ax.plot([], [], markersize=4, label="below chance", **settings)
 
 
-def _draw_bar(ax: Axes, mesh: QuadMesh, label: str, chance: float, shape: tuple[int, ...]) -> None:
-    """Colour bar as high as the matrix or, beside a flat one, half as high as that is wide; chance by name."""
+def _draw_bar(ax: Axes, mesh: QuadMesh, label: str, chance: float) -> None:
+    """Colour bar over the matrix, as wide as it or, over a high one, nearly as wide as that is high; chance by name."""
     from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    rows, columns = shape
-    height = max(1.0, 0.5 * columns / rows)  # in heights of the matrix
-    bar = plt.colorbar(mesh, cax=ax.inset_axes((1.03, 0.5 - height / 2, 0.05, height)))
-    bar.set_label(label)
+    high_by_wide = np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim())
+    length = max(1.0, 0.8 * high_by_wide)  # in widths of the matrix
+    place = (0.5 - length / 2, 1 + 0.035 * length / high_by_wide, length, 0.04 * length / high_by_wide)
+    bar = plt.colorbar(mesh, cax=ax.inset_axes(place), orientation="horizontal", ticklocation="top")
+    narrow = is_narrow(ax)
+    bar.set_label(fill(label, _NARROW_LETTERS) if narrow else label)
     low, high = mesh.get_clim()
-    located = MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(low, high)
+    located = MaxNLocator(nbins=5 if narrow else 6, steps=[1, 2, 5, 10]).tick_values(low, high)
     n_decimals = max(1, int(np.ceil(-np.log10(located[1] - located[0]) - 1e-9)))
     ticks = [float(tick) for tick in located if low <= tick <= high]
     labels = [f"{tick:.{n_decimals}f}".replace("-", "\N{MINUS SIGN}") for tick in ticks]
     if np.isfinite(chance):
-        away = [k for k, tick in enumerate(ticks) if abs(tick - chance) > 0.08 * (high - low)]
+        away = [k for k, tick in enumerate(ticks) if abs(tick - chance) > (0.17 if narrow else 0.12) * (high - low)]
         ticks = [*(ticks[k] for k in away), chance]
-        labels = [*(labels[k] for k in away), f"{chance:.3g}\nchance"]
-        bar.ax.axhline(chance, color="black", linewidth=0.8)
+        labels = [*(labels[k] for k in away), f"chance\n{chance:.3g}"]
+        bar.ax.axvline(chance, color="black", linewidth=0.8)
     bar.set_ticks(ticks, labels=labels)
     bar.ax.minorticks_off()
 
@@ -227,12 +245,12 @@ def _draw_marks(ax: Axes, matrix: xr.DataArray) -> None:
 
 
 def _label_lags(ax: Axes, matrix: xr.DataArray) -> None:
-    """Seconds at round shifts."""
-    for axis, delta, lag_s in (
-        (ax.yaxis, matrix.train_delta, matrix.train_lag_s),
-        (ax.xaxis, matrix.test_delta, matrix.lag_s),
-    ):
-        shown = round_shifts(delta.to_numpy(), n_ticks=6)
-        axis.set_ticks(shown, labels=[f"{float(lag_s[k]):.1f}".replace("-", "\N{MINUS SIGN}") for k in shown])
-    ax.set_ylabel("training: onset to window's end (s)")
-    ax.set_xlabel("test: onset to window's end (s)")
+    """Seconds, at cells of whole ones if there are."""
+    for axis, lag_s in ((ax.yaxis, matrix.train_lag_s), (ax.xaxis, matrix.lag_s)):
+        shown = whole_seconds(lag_s.to_numpy(), n_ticks=6)
+        shown_s = [float(lag_s[k]) for k in shown]
+        form = ".0f" if all(abs(one - round(one)) < 1e-3 for one in shown_s) else ".1f"
+        axis.set_ticks(shown, labels=[f"{one:{form}}".replace("-", "\N{MINUS SIGN}") for one in shown_s])
+    flat = np.ptp(ax.get_ylim()) < 0.8 * np.ptp(ax.get_xlim())
+    ax.set_ylabel("training lag: onset\nto window's end (s)" if flat or is_narrow(ax) else _Y_LABEL)
+    ax.set_xlabel("test lag: onset\nto window's end (s)" if is_narrow(ax) else _X_LABEL)

@@ -72,9 +72,9 @@ def draw_stimuli(ax: Axes, attrs: Mapping[str, Any]) -> None:
         positions = list(range(int(np.ceil((left - duration_s) / soa_s)), int(np.floor(right / soa_s)) + 1))
     narrow = is_narrow(ax)
     words = {0: "seen"} if narrow else {-1: "prev.", 0: "seen", 1: "next"}
-    entries = {True: "image on the screen", False: "other trials' images"} if narrow else {}
+    entries = {True: "seen image on the screen", False: "images of other trials"} if narrow else {}
     across = ax.get_xaxis_transform()  # x in seconds, y as a share of the axes
-    for position in positions:
+    for position in sorted(positions, key=bool):  # the seen one first, so that it leads the legend
         onset_s = position * soa_s if position else 0.0
         seen = position == 0
         ax.plot([onset_s] * 2, [0, _TICK], transform=across, color="0.2", linewidth=0.6, zorder=1)

@@ -107,7 +107,7 @@ def _scorer(sets: TrialSets, windows: WindowDataset) -> Scorer:
         return LabelScorer(_chosen_metrics(dict(label_metrics(len(names))), evaluation.metrics))
     shown = windows.table[["previous_image", "image_id", "next_image"]].to_numpy()
     image_ids = np.unique(shown[shown >= 0])
-    images = read_seen_images(sets.store, image_ids).astype(np.float32) / 255
+    images: NDArray[np.float32] = read_seen_images(sets.store, image_ids).astype(np.float32) / np.float32(255)
     size = evaluation.image_size or images.shape[1]
     if size != images.shape[1]:
         images = area_average(images, size)

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from tempgen.files import whole_file, whole_folder, write_zarr
+
+
+def test_file_appears_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "new" / "result.txt"
+    with whole_file(path) as temporary:
+        temporary.write_text("done")
+        assert not path.exists()
+        assert temporary.suffix == path.suffix
+    assert path.read_text() == "done"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_failed_file_leaves_the_old_one_and_no_litter(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk full"), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise OSError("disk full")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_failed_folder_leaves_the_old_one_and_no_litter(tmp_path):
+    path = tmp_path / "decoder"
+    with whole_folder(path) as temporary:
+        (temporary / "weights").write_text("old")
+    with pytest.raises(KeyboardInterrupt), whole_folder(path) as temporary:
+        (temporary / "weights").write_text("half")
+        raise KeyboardInterrupt
+    assert (path / "weights").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "decoder"
+    for names in (("a", "b"), ("c",)):
+        with whole_folder(path) as temporary:
+            for name in names:
+                (temporary / name).write_text(name)
+    assert [item.name for item in path.iterdir()] == ["c"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", [np.array(["a", "bcd"]), np.array(["a", "bcd"], dtype=object)])
+def test_text_and_numbers_survive_zarr(tmp_path, text, recwarn):
+    dataset = xr.Dataset({"score": ("trial", [1.0, np.nan])}, coords={"subject": ("trial", text)})
+    write_zarr(dataset, tmp_path / "d.zarr")
+    read = xr.open_zarr(tmp_path / "d.zarr", consolidated=False, chunks=None).load()
+    assert read["subject"].values.tolist() == ["a", "bcd"]
+    np.testing.assert_array_equal(read["score"], dataset["score"])
+    assert not [warning for warning in recwarn if "specification" in str(warning.message)]
