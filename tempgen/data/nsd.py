@@ -6,7 +6,7 @@ Nothing of NSD ships with tempgen; the reader is tested on simulated subjects wr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,33 +69,13 @@ def open_nsd(
     runs: list[RunFile] = []
     designs: list[NDArray[np.int64]] = []
     for session, file_runs in session_runs.items():
-        kept = [(run, design) for run in file_runs if (design := _read_design(layout, session, run)).any()]
-        if len(file_runs) != len(kept) and len(kept) != RUNS_PER_SESSION:
-            raise SourceDataError(
-                f"Session {session} of {layout.subject_label} has {len(file_runs)} runs, of which {len(kept)} have trials; "
-                f"needed are {RUNS_PER_SESSION} with trials. A design file may be empty."
-            )
-        n_resting_before = file_runs.index(kept[0][0]) if kept else 0
-        for run, design in kept:
-            motion = layout.motion(session=session, run=run) if with_motion else None
-            name = f"ses-{session:02d}_run-{run - n_resting_before:02d}"
-            bold = layout.bold(session=session, run=run)
-            _check_bold(bold, n_rows=len(design), mask_shape=mask_labels.shape)
-            if motion is not None and not motion.is_file():
-                raise SourceDataError(f"The motion file {motion} is missing: copy it or set confounds: false.")
-            runs.append(RunFile(name, session, run - n_resting_before, bold, len(design), motion))
+        for run, design in _runs_with_trials(layout, session, file_runs, with_motion=with_motion):
+            _check_bold(run.bold_path, n_rows=len(design), mask_shape=mask_labels.shape)
+            runs.append(run)
             designs.append(design)
     trials = _trials(designs, _shared_images(layout))
     _check_images(layout, trials)
-    voxel_labels = {}
-    for atlas in atlases:
-        labels, _ = _read_roi(layout, atlas)
-        if labels.shape != mask_labels.shape:
-            raise SourceDataError(
-                f"The ROI file {layout.roi(atlas)} has shape {labels.shape}, {roi} has {mask_labels.shape}. "
-                "Use ROI files of the same subject and resolution."
-            )
-        voxel_labels[atlas] = labels
+    voxel_labels = {atlas: _read_atlas(layout, atlas, shape=mask_labels.shape) for atlas in atlases}
 
     def read_images(image_ids: NDArray[np.int64], max_size: int) -> NDArray[np.uint8]:
         return read_hdf5_images(layout.stimuli, STIMULUS_DATASET, np.asarray(image_ids) - 1, max_size)
@@ -131,6 +111,38 @@ def _runs_of_sessions(layout: NsdLayout, sessions: Iterable[int] | None) -> dict
             f"Sessions {missing} of {layout.subject_label} have no design files; on disk are {sorted(on_disk)}."
         )
     return {session: on_disk[session] for session in sorted(set(sessions))}
+
+
+def _runs_with_trials(
+    layout: NsdLayout, session: int, file_runs: list[int], *, with_motion: bool
+) -> Iterator[tuple[RunFile, NDArray[np.int64]]]:
+    """Runs of a session with their designs, numbered as NSD does: without the resting runs before them."""
+    designs = {run: _read_design(layout, session, run) for run in file_runs}
+    kept = [run for run in file_runs if designs[run].any()]
+    if len(file_runs) != len(kept) and len(kept) != RUNS_PER_SESSION:
+        raise SourceDataError(
+            f"Session {session} of {layout.subject_label} has {len(file_runs)} runs, of which {len(kept)} have trials; "
+            f"needed are {RUNS_PER_SESSION} with trials. A design file may be empty."
+        )
+    n_resting_before = file_runs.index(kept[0]) if kept else 0
+    for run in kept:
+        motion = layout.motion(session=session, run=run) if with_motion else None
+        if motion is not None and not motion.is_file():
+            raise SourceDataError(f"The motion file {motion} is missing: copy it or set confounds: false.")
+        number = run - n_resting_before
+        name = f"ses-{session:02d}_run-{number:02d}"
+        bold = layout.bold(session=session, run=run)
+        yield RunFile(name, session, number, bold, len(designs[run]), motion), designs[run]
+
+
+def _read_atlas(layout: NsdLayout, name: str, *, shape: tuple[int, ...]) -> NDArray[np.int16]:
+    labels, _ = _read_roi(layout, name)
+    if labels.shape != shape:
+        raise SourceDataError(
+            f"The ROI file {layout.roi(name)} has shape {labels.shape}, the region's has {shape}. "
+            "Use ROI files of the same subject and resolution."
+        )
+    return labels
 
 
 def _read_design(layout: NsdLayout, session: int, run: int) -> NDArray[np.int64]:

@@ -171,11 +171,17 @@ def clean_run(
             raise _not_finite(series)
         cleaned = _highpass(sections, _project_out(drift_basis, _centred(raw)))
         cleaned = _project_out(confound_basis, cleaned)
-        sd = np.sqrt(np.einsum("tv,tv->v", cleaned, cleaned) / (n_tr - 1))
-        constant[voxels] = sd <= CONSTANT_TOLERANCE * largest
-        cleaned /= np.where(constant[voxels], np.inf, sd)  # constant voxels become 0
-        zscored[:, voxels] = cleaned
+        zscored[:, voxels], constant[voxels] = _zscored(cleaned, largest=largest)
     return CleanRun(zscored=zscored, constant=constant)
+
+
+def _zscored(
+    cleaned: NDArray[np.float64], *, largest: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """z-scores (n_tr, n_voxels), 0 where a voxel is constant up to rounding of its ``largest`` raw value, and which are."""
+    sd = np.sqrt(np.einsum("tv,tv->v", cleaned, cleaned) / (len(cleaned) - 1))
+    constant = sd <= CONSTANT_TOLERANCE * largest
+    return cleaned / np.where(constant, np.inf, sd), constant
 
 
 def _highpass_sections(*, n_tr: int, tr_s: float, cutoff_hz: float | None) -> NDArray[np.float64] | None:

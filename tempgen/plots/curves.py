@@ -179,7 +179,10 @@ def _draw_chance(ax: Axes, curves: Mapping[str, xr.Dataset], colours: list[str])
         ax.axhline(levels.mean(), color="0.25", label=label, **settings)
         return
     first, *others = curves.values()
-    same = [curve.lag_s.equals(first.lag_s) and curve.chance.equals(first.chance) for curve in others]
+    same = [
+        np.array_equal(curve.lag_s, first.lag_s) and np.array_equal(curve.chance, first.chance, equal_nan=True)
+        for curve in others
+    ]
     if all(same):  # as for the targets of one decoder
         ax.plot(first.lag_s, first.chance, color="0.25", label=label, **settings)
         return

@@ -26,7 +26,7 @@ _WIDTH_MM = {1: COLUMN_MM, 2: 120.0, 3: 180.0}
 """By panels in a row: one column, a column and a half, a page. Source: Nature's guide to figures (120 and 180 mm)."""
 _HEIGHT_MM = 75.0  # to begin with, then what the panels need
 _CURVES_RATIO = 0.85  # height by width of a panel with curves: room for the name of a metric
-_PAD_INCH = 0.015  # over and under each of the figure's parts; words come in several layers
+_PAD_INCH = 0.025  # over and under each of the figure's parts; words come in several layers
 _LETTER_LEFT_PT = -18.0  # from the axes' left edge, over the tick labels
 
 

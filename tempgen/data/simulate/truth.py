@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from tempgen._version import __version__
 from tempgen.config.simulation import SimulationConfig
@@ -46,7 +47,6 @@ def build_truth(
     hrf = responses.hrf_scale[:, None] * double_gamma(time_s, time_to_peak_s=responses.time_to_peak_s)
     time_course = neural_time_course(config, latency_s)
     similarity = pattern_similarity(evoked.tuning, images=features.values, time_course=time_course[1:])
-    i, j, k = np.nonzero(anatomy.nsdgeneral)
 
     def single(values: np.ndarray) -> np.ndarray:
         return np.asarray(values, dtype=np.float32)
@@ -90,7 +90,22 @@ def build_truth(
         "feature_mean": ("feature", features.mean, "subtracted from a feature to standardize it", "1"),
         "feature_scale": ("feature", features.scale, "divides a feature to standardize it", "1"),
     }
-    coords = {
+    return xr.Dataset(
+        {
+            name: (dims, values, {"long_name": text, "units": units})
+            for name, (dims, values, text, units) in variables.items()
+        },
+        coords=_coordinates(anatomy, evoked, time_s=time_s, latency_s=latency_s),
+        attrs=_attributes(config, subject),
+    )
+
+
+def _coordinates(
+    anatomy: Anatomy, evoked: Evoked, *, time_s: NDArray[np.float64], latency_s: NDArray[np.float64]
+) -> dict[str, object]:
+    i, j, k = np.nonzero(anatomy.nsdgeneral)
+    features = evoked.features
+    return {
         "time_s": ("time_s", time_s, {"units": "s", "long_name": "time since an instant of activity"}),
         "latency_s": ("latency_s", latency_s, {"units": "s", "long_name": "latency since image onset"}),
         "other_latency_s": (
@@ -100,7 +115,7 @@ def build_truth(
         ),
         "volume": (
             "volume",
-            np.arange(responses.kernel.shape[-1]),
+            np.arange(evoked.responses.kernel.shape[-1]),
             {"long_name": "volumes since image onset"},
         ),
         "image_id": ("image_id", features.image_ids, {"long_name": "73k ID, from 1"}),
@@ -112,14 +127,6 @@ def build_truth(
         "k": ("voxel", k, {"long_name": "index along the third axis of the volume"}),
         "stream": ("voxel", [STREAMS[label - 1] for label in anatomy.stream_of_voxel]),
     }
-    return xr.Dataset(
-        {
-            name: (dims, values, {"long_name": text, "units": units})
-            for name, (dims, values, text, units) in variables.items()
-        },
-        coords=coords,
-        attrs=_attributes(config, subject),
-    )
 
 
 def _attributes(config: SimulationConfig, subject: int) -> dict[str, object]:
