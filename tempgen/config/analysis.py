@@ -22,8 +22,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def refuse_unused(self, keys: tuple[str, ...], *, because: str) -> None:
-        """Raise if the user gave any of ``keys``, which this combination of options would ignore."""
-        given = [key for key in keys if key in self.model_fields_set]
+        """Raise if any of ``keys``, which this combination of options would ignore, was changed from its default."""
+        given = [key for key in keys if getattr(self, key) != type(self).model_fields[key].default]
         if given:
             raise ValueError(f"{', '.join(given)} would not be used {because}: remove it")
 
@@ -89,7 +89,7 @@ class DataConfig(Section):
     path: Path | None = Field(
         None, description="Root of the dataset; null (simulated only): FOLDER/simulated. Source: none."
     )
-    subject: str = Field("1", description="Subject: NSD's number or BIDS' label. Source: NSD starts at 1.")
+    subject: Annotated[str, BeforeValidator(str)] = Field("1", description="Subject: NSD's number or BIDS' label. Source: NSD starts at 1.")
     roi: str = Field(
         "nsdgeneral", description="NSD region whose voxels are kept; lh./rh. allowed. Source: Dynadiff, section 3."
     )

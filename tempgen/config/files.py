@@ -116,7 +116,8 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"Cannot read {assignment!r}: write SECTION.KEY=VALUE, e.g. split.seed=3.")
-        values[key.strip()] = yaml.safe_load(text)
+        is_label = text.isdigit() and text.startswith("0") and len(text) > 1  # BIDS' 01 is no octal number
+        values[key.strip()] = text if is_label else yaml.safe_load(text)
     return values
 
 

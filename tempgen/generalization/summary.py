@@ -258,9 +258,7 @@ def _mean_over_trials(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return cast("NDArray[np.float64]", mean)
 
 
-def _inherited_attrs(
-    results: xr.Dataset, metric: str, target: str, *, above_chance: bool
-) -> dict[str, Any]:
+def _inherited_attrs(results: xr.Dataset, metric: str, target: str, *, above_chance: bool) -> dict[str, Any]:
     """What a figure says of the data and of the metric."""
     attrs = {
         name: results.attrs[name]

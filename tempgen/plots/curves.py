@@ -41,9 +41,7 @@ _OTHER_LINES = (
 _NEEDED_ATTRS = ("tr_s", "start_tr", "n_tr", "interval", "long_name")
 
 
-def plot_lag_curves(
-    curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None, legend: bool = True
-) -> Axes:
+def plot_lag_curves(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None, legend: bool = True) -> Axes:
     """Draw a score by lag, one curve a decoder.
 
     The x axis is the time from image onset to the end of the decoder's window, the upper one the window's shift. The
@@ -71,9 +69,7 @@ def plot_lag_curves(
     return _plot_curves(curves, kinds, DECODER_LINES, ax=ax, legend=legend)
 
 
-def plot_targets(
-    curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None, legend: bool = True
-) -> Axes:
+def plot_targets(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None, legend: bool = True) -> Axes:
     """Draw how well one decoder's reconstructions match the previous, the current and the next image, by lag.
 
     Parameters
@@ -180,7 +176,8 @@ def _draw_chance(ax: Axes, curves: Mapping[str, xr.Dataset], colours: list[str])
         return
     first, *others = curves.values()
     same = [
-        np.array_equal(curve.lag_s, first.lag_s) and np.array_equal(curve.chance, first.chance, equal_nan=True)
+        np.array_equal(curve.lag_s, first.lag_s)
+        and np.array_equal(curve.chance, first.chance, equal_nan=True)
         for curve in others
     ]
     if all(same):  # as for the targets of one decoder

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_matrix"]
 
 _HEIGHT_MM = 100.0  # to begin with, then what square cells need
+_HIGHEST = 1.5  # height by width of a matrix; with many more training than test lags its cells are flattened
 _VISIBLE = 0.05  # distance from chance, as a share of the colours' reach, at which a cell is no longer white
 _X_LABEL = "test lag: onset to window's end (s)"
 _Y_LABEL = "training lag: onset to window's end (s)"
@@ -94,7 +95,8 @@ def plot_matrix(
         mesh = _draw_cells(ax, values, chance, limits)
         _draw_below_chance(ax, values, mesh, chance)
         _draw_marks(ax, matrix)
-        ax.set(xlim=(-0.5, columns - 0.5), ylim=(-0.5, rows - 0.5), aspect="equal")
+        ax.set(xlim=(-0.5, columns - 0.5), ylim=(-0.5, rows - 0.5))
+        ax.set_aspect(min(1.0, _HIGHEST * columns / rows))
         _label_lags(ax, matrix)
         _draw_bar(ax, mesh, str(matrix.attrs.get("long_name", matrix.name)), chance)
         if legend:
@@ -178,13 +180,12 @@ def _draw_below_chance(ax: Axes, values: NDArray[np.float64], mesh: QuadMesh, ch
 
 
 def _draw_bar(ax: Axes, mesh: QuadMesh, label: str, chance: float) -> None:
-    """Colour bar over the matrix, as wide as it or, over a high one, nearly as wide as that is high; chance by name."""
+    """Colour bar over the matrix, as wide as it; chance by name."""
     from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    high_by_wide = np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim())
-    length = max(1.0, 0.8 * high_by_wide)  # in widths of the matrix
-    place = (0.5 - length / 2, 1 + 0.035 * length / high_by_wide, length, 0.04 * length / high_by_wide)
+    high_by_wide = float(ax.get_aspect()) * np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim())
+    place = (0, 1 + 0.035 / high_by_wide, 1, 0.04 / high_by_wide)
     bar = plt.colorbar(mesh, cax=ax.inset_axes(place), orientation="horizontal", ticklocation="top")
     narrow = is_narrow(ax)
     bar.set_label(fill(label, _NARROW_LETTERS) if narrow else label)
@@ -194,7 +195,11 @@ def _draw_bar(ax: Axes, mesh: QuadMesh, label: str, chance: float) -> None:
     ticks = [float(tick) for tick in located if low <= tick <= high]
     labels = [f"{tick:.{n_decimals}f}".replace("-", "\N{MINUS SIGN}") for tick in ticks]
     if np.isfinite(chance):
-        away = [k for k, tick in enumerate(ticks) if abs(tick - chance) > (0.17 if narrow else 0.12) * (high - low)]
+        away = [
+            k
+            for k, tick in enumerate(ticks)
+            if abs(tick - chance) > (0.17 if narrow else 0.12) * (high - low)
+        ]
         ticks = [*(ticks[k] for k in away), chance]
         labels = [*(labels[k] for k in away), f"chance\n{chance:.3g}"]
         bar.ax.axvline(chance, color="black", linewidth=0.8)
@@ -246,11 +251,14 @@ def _draw_marks(ax: Axes, matrix: xr.DataArray) -> None:
 
 def _label_lags(ax: Axes, matrix: xr.DataArray) -> None:
     """Seconds, at cells of whole ones if there are."""
-    for axis, lag_s in ((ax.yaxis, matrix.train_lag_s), (ax.xaxis, matrix.lag_s)):
-        shown = whole_seconds(lag_s.to_numpy(), n_ticks=6)
+    high_by_wide = np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim())
+    n_rows = max(1, round(6 * min(1.0, 2.5 * high_by_wide)))
+    for axis, lag_s, n_ticks in ((ax.yaxis, matrix.train_lag_s, n_rows), (ax.xaxis, matrix.lag_s, 6)):
+        shown = whole_seconds(lag_s.to_numpy(), n_ticks=n_ticks)
         shown_s = [float(lag_s[k]) for k in shown]
         form = ".0f" if all(abs(one - round(one)) < 1e-3 for one in shown_s) else ".1f"
         axis.set_ticks(shown, labels=[f"{one:{form}}".replace("-", "\N{MINUS SIGN}") for one in shown_s])
-    flat = np.ptp(ax.get_ylim()) < 0.8 * np.ptp(ax.get_xlim())
-    ax.set_ylabel("training lag: onset\nto window's end (s)" if flat or is_narrow(ax) else _Y_LABEL)
+    ax.set_ylabel(
+        "training lag: onset\nto window's end (s)" if high_by_wide < 0.8 or is_narrow(ax) else _Y_LABEL
+    )
     ax.set_xlabel("test lag: onset\nto window's end (s)" if is_narrow(ax) else _X_LABEL)

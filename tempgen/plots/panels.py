@@ -56,6 +56,7 @@ def plot_row(plot: Callable[..., Axes], panels: Mapping[str, Any], **settings: A
         If there is no panel, or ``plot`` cannot draw one.
     """
     from matplotlib import pyplot as plt
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     if not panels:
         raise ResultsError("There is no panel to draw; give at least one metric.")
@@ -63,10 +64,12 @@ def plot_row(plot: Callable[..., Axes], panels: Mapping[str, Any], **settings: A
     n_rows = -(-len(panels) // n_columns)
     size_mm = (_WIDTH_MM[n_columns], _HEIGHT_MM * n_rows)
     with figure_style():
-        figure = plt.figure(figsize=(size_mm[0] / MM_PER_INCH, size_mm[1] / MM_PER_INCH))
-        figure.get_layout_engine().set(h_pad=_PAD_INCH)
+        figure = plt.figure(
+            figsize=(size_mm[0] / MM_PER_INCH, size_mm[1] / MM_PER_INCH),
+            layout=ConstrainedLayoutEngine(h_pad=_PAD_INCH),
+        )
         # a part of its own, so that shared labels stay clear of the legend
-        part = figure.subfigures(1, 1)
+        part = figure.add_subfigure(figure.add_gridspec()[0])
         axes = [part.add_subplot(n_rows, n_columns, k + 1) for k in range(len(panels))]
         for ax, panel in zip(axes, panels.values(), strict=True):
             plot(panel, ax=ax, legend=False, **settings)
@@ -91,7 +94,9 @@ def _share_labels(part: SubFigure, axes: Sequence[Axes], *, n_columns: int) -> N
     from matplotlib import rcParams
 
     look = {"fontsize": rcParams["axes.labelsize"]}
-    uppers = [child for ax in axes for child in ax.child_axes]  # the shift axis of curves, the colour bar of a matrix
+    uppers = [
+        child for ax in axes for child in ax.child_axes
+    ]  # the shift axis of curves, the colour bar of a matrix
     for group, write in ((list(axes), part.supxlabel), (uppers, part.suptitle)):
         words = {" ".join(ax.get_xlabel().split()) for ax in group}
         if len(words) == 1 and len(group) > 1:
@@ -122,7 +127,7 @@ def _legend_entries(axes: Sequence[Axes]) -> tuple[list[Artist], list[str]]:
 def _draw_letters(figure: Figure, axes: Sequence[Axes]) -> None:
     """Bold a, b, c at the upper left, all at one height, as far up as the panels' own words."""
     figure.draw_without_rendering()
-    tops = [ax.get_tightbbox().y1 - ax.get_window_extent().y1 for ax in axes]
+    tops = [box.y1 - ax.get_window_extent().y1 for ax in axes if (box := ax.get_tightbbox()) is not None]
     for k, ax in enumerate(axes):
         ax.annotate(
             chr(ord("a") + k),

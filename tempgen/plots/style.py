@@ -34,7 +34,6 @@ __all__ = [
 COLUMN_MM = 85.0
 """Width of one column of a journal page (millimetres). Source: guides of Cell and PNAS."""
 MM_PER_INCH = 25.4
-_HIGHEST = 1.5  # height by width; a matrix of many more training than test lags is narrowed instead
 _NARROW_MM = 55.0  # of a figure that fills a column the axes take about 66 mm
 
 STAMP_SETTINGS: Mapping[str, Any] = MappingProxyType({"fontsize": 6.5, "color": "0.35"})
@@ -203,21 +202,25 @@ def fit_height(figure: Figure, axes: Sequence[Axes], *, n_rows: int = 1, ratio: 
     ratio : float
         Height by width of axes whose aspect is free; that of the others follows from their limits.
     """
-    for _ in range(6):
+    wanted = []
+    aspects = [ax.get_aspect() for ax in axes]
+    for ax, aspect in zip(axes, aspects, strict=True):
+        (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+        wanted.append(ratio if isinstance(aspect, str) else aspect * abs((top - bottom) / (right - left)))
+        ax.set_aspect("auto")  # to fill the place that the layout gives it, which is what is measured
+    for _ in range(10):  # words do not scale, so that a few rounds are needed
         figure.draw_without_rendering()
-        lacking_inch = []
-        for ax in axes:
-            box, page = ax.get_position(original=True), ax.get_figure(root=False)
-            if page is None or isinstance(ax.get_aspect(), str):
-                wanted = ratio
-            else:
-                (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-                wanted = min(_HIGHEST, abs((top - bottom) / (right - left)))
-            width, height = box.width * page.bbox.width, box.height * page.bbox.height
-            lacking_inch.append((wanted * width - height) / figure.dpi)
-        if abs(max(lacking_inch)) < 0.005:
-            return
-        figure.set_figheight(figure.get_figheight() + n_rows * max(lacking_inch))
+        sizes = [ax.get_window_extent() for ax in axes]
+        # halved at most, so that the layout never finds less room than the words of the last round took
+        lacking = max(
+            max(share * size.width - size.height, -0.5 * size.height)
+            for share, size in zip(wanted, sizes, strict=True)
+        )
+        if abs(lacking) < 0.005 * figure.dpi:
+            break
+        figure.set_figheight(figure.get_figheight() + n_rows * lacking / figure.dpi)
+    for ax, aspect in zip(axes, aspects, strict=True):
+        ax.set_aspect(aspect)
 
 
 def whole_seconds(lags_s: NDArray[np.float64], *, n_ticks: int) -> list[int]:

@@ -5,6 +5,7 @@ import yaml
 from pydantic import BaseModel
 
 from tempgen.config import Analysis, commented_yaml, differences, fingerprint, load_analysis, write_analysis
+from tempgen.config.files import parse_assignments
 from tempgen.errors import ConfigError
 from tempgen.windows import DEFAULT_DELTAS
 
@@ -47,9 +48,9 @@ def test_all_problems_are_listed_at_once(tmp_path):
     [
         ({"data": {"source": "nsd", "path": "nsd", "simulate": {"snr": 1.0}}}, "simulate"),
         ({"data": {"source": "nsd", "path": "nsd", "bids": {"task": "x"}}}, "bids"),
-        ({"data": {"source": "bids", "path": "b", "roi": "nsdgeneral"}}, "roi"),
-        ({"window": {"start_tr": 2, "t0_s": 3.0}}, "t0_s"),
-        ({"window": {"duration_s": 7.8, "n_tr": 6}}, "n_tr"),
+        ({"data": {"source": "bids", "path": "b", "roi": "V1"}}, "roi"),
+        ({"window": {"start_tr": 2, "t0_s": 4.0}}, "t0_s"),
+        ({"window": {"duration_s": 7.8, "n_tr": 5}}, "n_tr"),
         ({"split": {"n_test_runs": 4, "test_fraction": 0.1}}, "test_fraction"),
         ({"split": {"kind": "nsd-standard", "seed": 1}}, "seed"),
     ],
@@ -57,6 +58,22 @@ def test_all_problems_are_listed_at_once(tmp_path):
 def test_key_that_would_not_be_used_is_refused(tmp_path, content, unused):
     with pytest.raises(ConfigError, match=f"{unused} would not be used"):
         load_analysis(written(tmp_path, **content))
+
+
+def test_key_left_at_its_default_is_no_conflict(tmp_path):
+    path = write_analysis(tmp_path / "all_keys.yaml", source="simulated", data=None, name="mine")
+    assert load_analysis(path, {"split.n_test_runs": 4, "window.start_tr": 0}).split.n_test_runs == 4
+
+
+@pytest.mark.parametrize(("text", "label"), [("data.subject=01", "01"), ("data.subject=2", "2"), ("data.subject=ab", "ab")])
+def test_subject_labels_keep_their_zeros(tmp_path, text, label):
+    path = write_analysis(tmp_path / "bids.yaml", source="bids", data=Path("bids"), name="mine")
+    assert load_analysis(path, parse_assignments([text])).data.subject == label
+
+
+def test_assignment_without_a_value_is_refused():
+    with pytest.raises(ConfigError, match="SECTION.KEY=VALUE"):
+        parse_assignments(["split.seed"])
 
 
 def test_overrides_win_over_the_file(tmp_path):

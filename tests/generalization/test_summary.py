@@ -155,6 +155,38 @@ def test_matrix_is_the_mean_of_each_cell_and_says_which_windows_share_volumes():
     np.testing.assert_allclose(matrix.train_lag_s, matrix.lag_s)
 
 
+def test_a_matrix_above_chance_subtracts_each_cells_own_level():
+    results = _results()
+    results["pixcorr"][1, 2] = np.nan
+    raw = generalization_matrix(results, "pixcorr")
+    above = generalization_matrix(results, "pixcorr", above_chance=True)
+    np.testing.assert_allclose(above, raw - raw.chance)
+    np.testing.assert_array_equal(above.chance, np.where(np.isnan(raw), np.nan, 0))
+    assert (above.attrs["chance"], above.attrs["long_name"]) == (0, "PixCorr above chance")
+    fixed = generalization_matrix(results, "identification", above_chance=True)
+    np.testing.assert_allclose(fixed, generalization_matrix(results, "identification") - 0.5)
+
+
+@pytest.mark.parametrize("decoder", ["general", "specialized"])
+def test_a_curve_above_chance_is_shifted_with_its_interval(decoder):
+    raw, above = (
+        lag_curve(_results(), "pixcorr", decoder=decoder, n_draws=20, above_chance=above_chance)
+        for above_chance in (False, True)
+    )
+    for name in ("mean", "low", "high", "chance"):
+        np.testing.assert_allclose(above[name], raw[name] - raw.chance, atol=1e-12)
+    assert above.attrs["long_name"] == "PixCorr above chance"
+    assert "chance is taken as known" in above.attrs["interval_method"]
+
+
+def test_nothing_is_subtracted_where_chance_is_not_known():
+    results = _results(measured_chance=False)
+    with pytest.raises(ResultsError, match=r"Chance is not known at 49 of the 49 .* pixcorr"):
+        generalization_matrix(results, "pixcorr", above_chance=True)
+    with pytest.raises(ResultsError, match="Chance is not known at 7 of the 7"):
+        lag_curve(results, "pixcorr", decoder="general", n_draws=5, above_chance=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

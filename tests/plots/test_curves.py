@@ -76,6 +76,15 @@ def test_chance_is_one_line_or_that_of_each_curve(results):
         assert any(np.array_equal(height, curve.chance) for height in heights)
 
 
+def test_chance_that_all_curves_share_is_one_grey_line(results):
+    curves = _target_curves(results, "pixcorr")
+    ax = plot_targets(curves)
+    levels = [line for line in ax.lines if np.array_equal(line.get_ydata(), curves["current image"].chance)]
+    (line,) = levels
+    assert line.get_color() == "0.25"
+    assert line.get_label() == "chance (images of other trials)"
+
+
 def test_without_a_known_chance_none_is_drawn(results):
     unknown = {
         name: curve.assign(chance=curve.chance * np.nan) for name, curve in _decoder_curves(results).items()
@@ -176,6 +185,8 @@ def test_figure_says_whether_data_are_simulated(results):
     assert plot_lag_curves(_decoder_curves(results)).get_title("right") == "simulated data, subj01"
     real = results.assign_attrs(data_kind="real")
     assert plot_lag_curves(_decoder_curves(real)).get_title("right") == "real data, subj01"
+    numbered = results.assign_attrs(subject="1")
+    assert plot_lag_curves(_decoder_curves(numbered)).get_title("right") == "simulated data, subject 1"
 
 
 def test_given_axes_are_used_and_settings_are_left_alone(results):
@@ -184,6 +195,29 @@ def test_given_axes_are_used_and_settings_are_left_alone(results):
     assert plot_lag_curves(_decoder_curves(results), ax=ax) is ax
     plot_targets(_target_curves(results))
     assert dict(mpl.rcParams) == before
+
+
+def test_narrow_panels_name_the_bars_in_the_legend_and_leave_room_for_dashes(results):
+    with figure_style():
+        figure, axes = plt.subplots(1, 3, figsize=(7.1, 3.4))
+        ax = plot_lag_curves(_decoder_curves(results), ax=axes[0])
+    assert _labels(ax)[-2:] == ["seen image on the screen", "images of other trials"]
+    for line in ax.lines[:2]:
+        marked_s = line.get_xdata()[line.get_markevery()]
+        np.testing.assert_allclose(np.diff(marked_s), 2 * 4 / 3)
+        assert np.isclose(marked_s, 32 / 3).any()  # delta 0
+
+
+def test_a_legend_can_be_left_to_the_figure(results):
+    _, ax = plt.subplots()
+    plot_lag_curves(_decoder_curves(results), ax=ax, legend=False)
+    assert ax.get_legend() is None
+    assert ax.get_legend_handles_labels()[1] == [
+        "General",
+        "Specialized",
+        "chance",
+        "95 % bootstrap interval over images",
+    ]
 
 
 def test_curves_that_cannot_be_drawn_are_refused(results):

@@ -36,7 +36,9 @@ def test_training_lags_go_up_and_test_lags_to_the_right(matrix):
     assert ax.get_aspect() == 1
     assert ax.get_ylabel().startswith("training")
     assert ax.get_xlabel().startswith("test")
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["10.7", "14.7", "18.7", "22.7", "26.7"]
+    # at cells of whole seconds
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "12", "16", "20", "24", "28"]
+    np.testing.assert_allclose(matrix.lag_s[ax.get_xticks()], [8, 12, 16, 20, 24, 28])
 
 
 def test_chance_is_white_and_equal_distances_are_equally_strong(matrix):
@@ -51,8 +53,18 @@ def test_chance_is_white_and_equal_distances_are_equally_strong(matrix):
 
 def test_chance_is_marked_on_the_colour_bar_by_name(matrix):
     bar = plot_matrix(matrix).child_axes[0]
-    assert "0.5\nchance" in [label.get_text() for label in bar.get_yticklabels()]
-    assert bar.get_ylabel() == "Two-way identification"
+    assert "chance\n0.5" in [label.get_text() for label in bar.get_xticklabels()]
+    assert bar.get_xlabel() == "Two-way identification"
+
+
+def test_scores_above_chance_are_centred_on_zero(plant, text_faults):
+    matrix = generalization_matrix(plant(), "pixcorr", above_chance=True)
+    ax = plot_matrix(matrix)
+    assert _colour(ax, 0.0).min() > 0.93
+    bar = ax.child_axes[0]
+    assert "chance\n0" in [label.get_text() for label in bar.get_xticklabels()]
+    assert bar.get_xlabel() == "PixCorr above chance"
+    assert text_faults(ax.figure) == []
 
 
 def test_colours_reach_down_to_chance_when_all_scores_are_above_it(matrix):
@@ -64,7 +76,9 @@ def test_colours_reach_down_to_chance_when_all_scores_are_above_it(matrix):
 def test_cells_below_chance_bear_a_minus_sign_for_grey_print(matrix):
     ax = plot_matrix(matrix)
     (marks,) = [line for line in ax.lines if line.get_marker() == "_" and len(line.get_xdata())]
-    rows, columns = np.nonzero(matrix.to_numpy() < 0.5)
+    reach = max(float(matrix.max()) - 0.5, 0.5 - float(matrix.min()))
+    rows, columns = np.nonzero(matrix.to_numpy() < 0.5 - 0.05 * reach)  # nearer to chance they look white
+    assert rows.size
     np.testing.assert_array_equal(marks.get_xydata(), np.stack([columns, rows], axis=1))
     assert "below chance" in _labels(ax)
 
@@ -119,6 +133,24 @@ def test_a_matrix_may_have_few_training_lags(plant, text_faults):
     (diagonal,) = [line for line in ax.lines if line.get_label() == "Specialized"]
     np.testing.assert_array_equal(diagonal.get_xydata(), [[2, 0], [8, 1]])
     assert diagonal.get_linestyle() == "None"  # a line would run through cells of other decoders
+
+
+def test_figures_are_as_high_as_their_square_cells_need(plant):
+    ax = plot_matrix(generalization_matrix(plant(), "identification"))
+    ax.figure.draw_without_rendering()
+    place = ax.get_position(original=True).transformed(ax.figure.transFigure)
+    cells = ax.get_window_extent()
+    assert cells.width == pytest.approx(cells.height, abs=0.5)
+    assert place.height == pytest.approx(cells.height, rel=0.02)
+    assert place.width == pytest.approx(cells.width, rel=0.02)
+
+
+def test_a_matrix_may_have_few_test_lags(plant, text_faults):
+    few = generalization_matrix(plant().sel(test_delta=[0, 6]), "identification")
+    ax = plot_matrix(few)
+    assert text_faults(ax.figure) == []
+    cells = ax.get_window_extent()
+    assert cells.height == pytest.approx(1.5 * cells.width, rel=0.02)
 
 
 @pytest.mark.parametrize("deltas", [range(-2, 14), (-3, 0, 3), [0], range(-9, 25)], ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -101,7 +102,7 @@ def build_truth(
 
 
 def _coordinates(
-    anatomy: Anatomy, evoked: Evoked, *, time_s: NDArray[np.float64], latency_s: NDArray[np.float64]
+    anatomy: Anatomy, evoked: Evoked, *, time_s: NDArray[Any], latency_s: NDArray[Any]
 ) -> dict[str, object]:
     i, j, k = np.nonzero(anatomy.nsdgeneral)
     features = evoked.features
