@@ -94,18 +94,19 @@ def _share_labels(part: SubFigure, axes: Sequence[Axes], *, n_columns: int) -> N
     from matplotlib import rcParams
 
     look = {"fontsize": rcParams["axes.labelsize"]}
-    uppers = [
-        child for ax in axes for child in ax.child_axes
-    ]  # the shift axis of curves, the colour bar of a matrix
+    # of curves the axis of shifts, of a matrix the colour bar
+    uppers = [child for ax in axes for child in ax.child_axes]
     for group, write in ((list(axes), part.supxlabel), (uppers, part.suptitle)):
         words = {" ".join(ax.get_xlabel().split()) for ax in group}
         if len(words) == 1 and len(group) > 1:
             write(words.pop(), **look)
             for ax in group:
                 ax.set_xlabel("")
-    same = len({(ax.get_ylabel(), ax.get_ylim()) for ax in axes}) == 1
+    scales = {
+        (ax.get_ylabel(), ax.get_ylim(), *(tick.get_text() for tick in ax.get_yticklabels())) for ax in axes
+    }
     for k, ax in enumerate(axes):
-        if same and k % n_columns:
+        if len(scales) == 1 and k % n_columns:
             ax.set_ylabel("")
             ax.tick_params(labelleft=False)
 

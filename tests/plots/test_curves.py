@@ -77,7 +77,8 @@ def test_chance_is_one_line_or_that_of_each_curve(results):
 
 
 def test_chance_that_all_curves_share_is_one_grey_line(results):
-    curves = _target_curves(results, "pixcorr")
+    rising = results.assign(pixcorr_chance=results.pixcorr_chance + 0.01 * results.test_delta)
+    curves = _target_curves(rising, "pixcorr")
     ax = plot_targets(curves)
     levels = [line for line in ax.lines if np.array_equal(line.get_ydata(), curves["current image"].chance)]
     (line,) = levels
@@ -199,7 +200,7 @@ def test_given_axes_are_used_and_settings_are_left_alone(results):
 
 def test_narrow_panels_name_the_bars_in_the_legend_and_leave_room_for_dashes(results):
     with figure_style():
-        figure, axes = plt.subplots(1, 3, figsize=(7.1, 3.4))
+        _, axes = plt.subplots(1, 3, figsize=(7.1, 3.4))
         ax = plot_lag_curves(_decoder_curves(results), ax=axes[0])
     assert _labels(ax)[-2:] == ["seen image on the screen", "images of other trials"]
     for line in ax.lines[:2]:
