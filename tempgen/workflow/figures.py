@@ -54,7 +54,7 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
             progress_bar=False,
             log_output=False,
             kernel_name="python3",
-            extra_arguments=["--log-level=ERROR"],  # the kernel's note on unencrypted loopback connections
+            extra_arguments=["--log-level=CRITICAL"],  # what fails in a cell is raised here all the same
         )
     figures = _figures_in(places.figures)
     say("figures:\n" + "\n".join(f"  {path}" for path in figures))
