@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def _beside(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{uuid.uuid4().hex[:8]}.tmp.{path.name}")  # the suffix stays: some writers look at it
+    return path.with_name(
+        f".{uuid.uuid4().hex[:8]}.tmp.{path.name}"
+    )  # the suffix stays: some writers look at it
 
 
 @contextmanager
@@ -62,7 +64,11 @@ def write_zarr(dataset: xr.Dataset, path: Path, *, mode: str = "w") -> None:
     mode : str
         ``"w"`` replaces, ``"a"`` adds to an existing group.
     """
-    text = {name: variable.astype(object) for name, variable in dataset.variables.items() if variable.dtype.kind in "UT"}
+    text = {
+        name: variable.astype(object)
+        for name, variable in dataset.variables.items()
+        if variable.dtype.kind in "UT"
+    }
     dataset.assign({k: v for k, v in text.items() if k in dataset.data_vars}).assign_coords(
         {k: v for k, v in text.items() if k in dataset.coords}
     ).to_zarr(path, mode=mode, consolidated=False)  # type: ignore[call-overload]

@@ -109,7 +109,9 @@ def describe_results(results: xr.Dataset) -> str:
     """A few lines on where a result comes from and what it cost, for the top of a notebook."""
     attrs = results.attrs
     kind = str(attrs["data_kind"])
-    notes = ", ".join(f"{key.removeprefix('note_')} {value}" for key, value in attrs.items() if key.startswith("note_"))
+    notes = ", ".join(
+        f"{key.removeprefix('note_')} {value}" for key, value in attrs.items() if key.startswith("note_")
+    )
     return "\n".join(
         [
             f"{attrs['title']} (tempgen {attrs['tempgen_version']})",

@@ -32,16 +32,29 @@ app = typer.Typer(
 
 AnalysisFile = Annotated[
     Path | None,
-    typer.Option("--analysis", "-a", help="Analysis file; default: tempgen.yaml here, else the demo's.", show_default=False),
+    typer.Option(
+        "--analysis",
+        "-a",
+        help="Analysis file; default: tempgen.yaml here, else the demo's.",
+        show_default=False,
+    ),
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Override a key, e.g. -s split.seed=3.", show_default=False),
+    typer.Option(
+        "--set", "-s", metavar="KEY=VALUE", help="Override a key, e.g. -s split.seed=3.", show_default=False
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make again what another analysis left in the folder.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Runs at a time; default: all cores.", show_default=False)]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Make again what another analysis left in the folder.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Runs at a time; default: all cores.", show_default=False),
+]
 Delta = Annotated[
-    str | None, typer.Option("--delta", help="Lags in TRs: -2..13, -3,0,3 or 5.", show_default=False, metavar="LAGS")
+    str | None,
+    typer.Option("--delta", help="Lags in TRs: -2..13, -3,0,3 or 5.", show_default=False, metavar="LAGS"),
 ]
 
 
@@ -53,7 +66,9 @@ def _load(file: Path | None, assignments: list[str] | None, **overrides: Any) ->
     given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
     analysis = load_analysis(file, {**parse_assignments(assignments or []), **given})
     if file is None and not DEFAULT_FILE.is_file():
-        typer.echo("no analysis file given: this is the demo's SIMULATED subject (write your own with 'tempgen init')")
+        typer.echo(
+            "no analysis file given: this is the demo's SIMULATED subject (write your own with 'tempgen init')"
+        )
     return analysis
 
 
@@ -61,7 +76,9 @@ def _load(file: Path | None, assignments: list[str] | None, **overrides: Any) ->
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("tempgen.yaml"),
     source: Annotated[str, typer.Option(help="simulated, nsd or bids.")] = "simulated",
-    data: Annotated[Path | None, typer.Option(help="Root of the dataset (nsd, bids).", show_default=False)] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Root of the dataset (nsd, bids).", show_default=False)
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the analysis.")] = "my-analysis",
 ) -> None:
     """Write a commented analysis file.
@@ -70,7 +87,9 @@ def init(
     """
     from tempgen.config import write_analysis
 
-    typer.echo(f"wrote {write_analysis(path, source=source, data=data, name=name)}: edit it, then 'tempgen run {path}'")
+    typer.echo(
+        f"wrote {write_analysis(path, source=source, data=data, name=name)}: edit it, then 'tempgen run {path}'"
+    )
 
 
 @app.command(rich_help_panel=DATA)
@@ -152,7 +171,9 @@ def train_specialized(
 @app.command(rich_help_panel=REPORT)
 def evaluate(
     delta: Delta = None,
-    matrix: Annotated[bool | None, typer.Option("--matrix", help="Every train lag at every test lag.")] = None,
+    matrix: Annotated[
+        bool | None, typer.Option("--matrix", help="Every train lag at every test lag.")
+    ] = None,
     analysis: AnalysisFile = None,
     assignments: Assignments = None,
     overwrite: Overwrite = False,
@@ -198,7 +219,9 @@ def export(
 
 @app.command(rich_help_panel="All of it")
 def run(
-    analysis: Annotated[Path | None, typer.Argument(help="Analysis file; default: tempgen.yaml.", show_default=False)] = None,
+    analysis: Annotated[
+        Path | None, typer.Argument(help="Analysis file; default: tempgen.yaml.", show_default=False)
+    ] = None,
     assignments: Assignments = None,
     jobs: Jobs = None,
     overwrite: Overwrite = False,

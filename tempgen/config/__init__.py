@@ -10,4 +10,12 @@ from tempgen.config.files import (
     write_analysis,
 )
 
-__all__ = ["Analysis", "commented_yaml", "differences", "fingerprint", "load_analysis", "validate", "write_analysis"]
+__all__ = [
+    "Analysis",
+    "commented_yaml",
+    "differences",
+    "fingerprint",
+    "load_analysis",
+    "validate",
+    "write_analysis",
+]

@@ -32,13 +32,16 @@ class PreprocessConfig(Section):
     """What is done to each run before it enters the store."""
 
     drift: Literal["cosine", "linear", "none"] = Field(
-        "cosine", description="Slow drift removed from each run. Source: Dynadiff, section 3 (its code: linear)."
+        "cosine",
+        description="Slow drift removed from each run. Source: Dynadiff, section 3 (its code: linear).",
     )
     drift_cutoff_s: float = Field(
         128.0, gt=0, description="Longest period (s) that the cosine drift leaves in. Source: SPM's default."
     )
     high_pass_hz: float | None = Field(
-        None, gt=0, description="Butterworth high-pass on top (Hz); null: off. Source: Dynadiff, which has none."
+        None,
+        gt=0,
+        description="Butterworth high-pass on top (Hz); null: off. Source: Dynadiff, which has none.",
     )
     confounds: bool | tuple[str, ...] = Field(
         False,
@@ -72,7 +75,9 @@ class BidsConfig(Section):
         None, gt=0, description="TR (s) of the resampled series; null: found from the onsets. Source: none."
     )
     tr_s: float | None = Field(
-        None, gt=0, description="Your claim of the TR (s); a contradicting header is refused. Source: BIDS sidecar."
+        None,
+        gt=0,
+        description="Your claim of the TR (s); a contradicting header is refused. Source: BIDS sidecar.",
     )
     stimulus_column: str | None = Field(
         None,
@@ -89,9 +94,12 @@ class DataConfig(Section):
     path: Path | None = Field(
         None, description="Root of the dataset; null (simulated only): FOLDER/simulated. Source: none."
     )
-    subject: Annotated[str, BeforeValidator(str)] = Field("1", description="Subject: NSD's number or BIDS' label. Source: NSD starts at 1.")
+    subject: Annotated[str, BeforeValidator(str)] = Field(
+        "1", description="Subject: NSD's number or BIDS' label. Source: NSD starts at 1."
+    )
     roi: str = Field(
-        "nsdgeneral", description="NSD region whose voxels are kept; lh./rh. allowed. Source: Dynadiff, section 3."
+        "nsdgeneral",
+        description="NSD region whose voxels are kept; lh./rh. allowed. Source: Dynadiff, section 3.",
     )
     atlases: tuple[str, ...] = Field(
         ("streams",), description="NSD atlases carried along as voxel labels. Source: NSD data manual."
@@ -100,10 +108,14 @@ class DataConfig(Section):
         None, description="NSD sessions, e.g. 1..10; null: all on disk. Source: Dynadiff uses all."
     )
     image_size: int = Field(
-        224, ge=8, description="Larger images are shrunk to this many pixels a side. Source: Dynadiff's metrics."
+        224,
+        ge=8,
+        description="Larger images are shrunk to this many pixels a side. Source: Dynadiff's metrics.",
     )
     preprocess: PreprocessConfig = Field(PreprocessConfig(), description="Cleaning of each run.")
-    simulate: SimulationConfig = Field(SimulationConfig(), description="Simulated subjects (source: simulated).")
+    simulate: SimulationConfig = Field(
+        SimulationConfig(), description="Simulated subjects (source: simulated)."
+    )
     bids: BidsConfig = Field(BidsConfig(), description="Entities of a BIDS dataset (source: bids).")
 
     @model_validator(mode="after")
@@ -125,11 +137,14 @@ class WindowConfig(Section):
     """The volumes that a decoder sees, before shifting."""
 
     t0_s: float = Field(
-        DEFAULT_T0_S, description="Seconds from image onset to the window's start. Source: Dynadiff, section 3."
+        DEFAULT_T0_S,
+        description="Seconds from image onset to the window's start. Source: Dynadiff, section 3.",
     )
     start_tr: int | None = Field(None, description="The same in volumes, instead of t0_s. Source: none.")
     n_tr: int = Field(DEFAULT_N_TR, ge=1, description="Width in volumes. Source: Dynadiff, section 3.")
-    duration_s: float | None = Field(None, gt=0, description="The same in seconds, instead of n_tr. Source: none.")
+    duration_s: float | None = Field(
+        None, gt=0, description="The same in seconds, instead of n_tr. Source: none."
+    )
 
     @model_validator(mode="after")
     def _one_unit_each(self) -> Self:
@@ -141,7 +156,9 @@ class WindowConfig(Section):
 
     def on_grid(self, tr_s: float) -> Window:
         """The window on a volume grid of ``tr_s`` seconds."""
-        width: dict[str, float] = {"n_tr": self.n_tr} if self.duration_s is None else {"duration_s": self.duration_s}
+        width: dict[str, float] = (
+            {"n_tr": self.n_tr} if self.duration_s is None else {"duration_s": self.duration_s}
+        )
         window = Window.from_seconds(self.t0_s, tr_s=tr_s, **width)  # type: ignore[arg-type]
         return window if self.start_tr is None else Window(self.start_tr, window.n_tr, tr_s)
 
@@ -156,7 +173,9 @@ class SplitConfig(Section):
     test_fraction: float = Field(
         45 / 480, gt=0, lt=1, description="Share of the runs that test. Source: Dynadiff: 45 of 480 runs."
     )
-    n_test_runs: int | None = Field(None, ge=1, description="The same as a count, instead of test_fraction. Source: none.")
+    n_test_runs: int | None = Field(
+        None, ge=1, description="The same as a count, instead of test_fraction. Source: none."
+    )
     fold: int = Field(
         0,
         ge=0,
@@ -174,7 +193,9 @@ class SplitConfig(Section):
     @model_validator(mode="after")
     def _no_unused_keys(self) -> Self:
         if self.kind == "nsd-standard":
-            self.refuse_unused(("test_fraction", "n_test_runs", "fold", "seed", "image_disjoint"), because="by nsd-standard")
+            self.refuse_unused(
+                ("test_fraction", "n_test_runs", "fold", "seed", "image_disjoint"), because="by nsd-standard"
+            )
         if self.n_test_runs is not None:
             self.refuse_unused(("test_fraction",), because="beside n_test_runs")
         return self
@@ -183,19 +204,25 @@ class SplitConfig(Section):
 class DecoderConfig(Section):
     """What is fitted at each train lag."""
 
-    kind: Literal["ridge"] = Field("ridge", description="The decoder. Source: the fastest that reconstructs images.")
+    kind: Literal["ridge"] = Field(
+        "ridge", description="The decoder. Source: the fastest that reconstructs images."
+    )
     target: Literal["auto", "pixels", "labels"] = Field(
-        "auto", description="What it predicts; auto: pixels where there are images, else labels. Source: none."
+        "auto",
+        description="What it predicts; auto: pixels where there are images, else labels. Source: none.",
     )
     target_size: int = Field(
-        16, ge=2, description="Pixels a side of the images that it predicts. Source: house choice, see README."
+        16,
+        ge=2,
+        description="Pixels a side of the images that it predicts. Source: house choice, see README.",
     )
     alphas: tuple[float, ...] = Field(
         tuple(float(f"{10.0 ** (k / 2):.3g}") for k in range(-4, 6)),
         description="Ridge penalties, in units of the mean squared norm of a training window. Source: house choice.",
     )
     alpha_per_target: bool = Field(
-        False, description="Choose the penalty for each output instead of one for all. Source: himalaya offers both."
+        False,
+        description="Choose the penalty for each output instead of one for all. Source: himalaya offers both.",
     )
     n_folds: int = Field(
         3, ge=1, description="Folds of held-out training runs that choose the penalty. Source: house choice."
@@ -206,7 +233,8 @@ class TrainingConfig(Section):
     """At which lags decoders are fitted, and on what."""
 
     deltas: Deltas = Field(
-        DEFAULT_DELTAS, description="Train lags of the Specialized decoders (TRs). Source: Dynadiff, Figure 5."
+        DEFAULT_DELTAS,
+        description="Train lags of the Specialized decoders (TRs). Source: Dynadiff, Figure 5.",
     )
     general_delta: int = Field(0, description="Train lag of the General decoder (TRs). Source: Dynadiff.")
     device: str | None = Field(
@@ -221,7 +249,8 @@ class EvaluationConfig(Section):
         None, description="Test lags (TRs); null: those of the training. Source: Dynadiff, Figure 5."
     )
     matrix: bool = Field(
-        False, description="Score every train lag at every test lag. Source: temporal generalization (King 2014)."
+        False,
+        description="Score every train lag at every test lag. Source: temporal generalization (King 2014).",
     )
     targets: tuple[Literal["previous", "current", "next"], ...] = Field(
         ("previous", "current", "next"),
@@ -254,7 +283,8 @@ class Analysis(Section):
         "demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Names the analysis. Source: the demo."
     )
     folder: Path | None = Field(
-        None, description="Where everything is written; null: outputs/NAME of the current folder. Source: none."
+        None,
+        description="Where everything is written; null: outputs/NAME of the current folder. Source: none.",
     )
     data: DataConfig = Field(DataConfig(), description="The recording.")
     window: WindowConfig = Field(WindowConfig(), description="The window of BOLD.")

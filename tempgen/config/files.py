@@ -64,7 +64,9 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
         raise ConfigError(f"{path} is not YAML: {error}") from error
     content = {} if content is None else content
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds a {type(content).__name__}, an analysis is a mapping: see 'tempgen init'.")
+        raise ConfigError(
+            f"{path} holds a {type(content).__name__}, an analysis is a mapping: see 'tempgen init'."
+        )
     for key, value in (overrides or {}).items():
         _set_dotted(content, key, value)
     return validate(Analysis, content, origin=str(path))

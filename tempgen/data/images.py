@@ -64,7 +64,9 @@ def n_hdf5_images(path: Path, dataset: str) -> int:
     import h5py
 
     if not path.is_file():
-        raise SourceDataError(f"The stimulus file {path} is missing: copy it there or check the dataset's root.")
+        raise SourceDataError(
+            f"The stimulus file {path} is missing: copy it there or check the dataset's root."
+        )
     try:
         with h5py.File(path) as file:
             return int(file[dataset].shape[0])

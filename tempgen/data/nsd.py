@@ -150,9 +150,13 @@ def _read_design(layout: NsdLayout, session: int, run: int) -> NDArray[np.int64]
     try:
         design = np.loadtxt(path, dtype=np.float64, ndmin=1)
     except ValueError as error:
-        raise SourceDataError(f"{path} is no design: needed is one integer column without header. {error}") from error
+        raise SourceDataError(
+            f"{path} is no design: needed is one integer column without header. {error}"
+        ) from error
     if design.ndim != 1 or not np.all(design == np.round(design)) or (design < 0).any():
-        raise SourceDataError(f"{path} is no design: needed is one column of image IDs, 0 where no image appears.")
+        raise SourceDataError(
+            f"{path} is no design: needed is one column of image IDs, 0 where no image appears."
+        )
     return design.astype(np.int64)
 
 
@@ -160,7 +164,9 @@ def _read_roi(layout: NsdLayout, name: str) -> tuple[NDArray[np.int16], NDArray[
     path = layout.roi(name)
     if not path.is_file():
         there = sorted(p.name.removesuffix(".nii.gz") for p in path.parent.glob("*.nii.gz"))
-        raise SourceDataError(f"There is no ROI {name!r} ({path}); on disk are: {', '.join(there) or 'none'}.")
+        raise SourceDataError(
+            f"There is no ROI {name!r} ({path}); on disk are: {', '.join(there) or 'none'}."
+        )
     labels, affine = read_volume_3d(path)
     return np.rint(labels).astype(np.int16), affine
 
@@ -187,12 +193,18 @@ def _shared_images(layout: NsdLayout) -> NDArray[np.int64]:
     from scipy.io import loadmat
 
     if not layout.experiment_design.is_file():
-        raise SourceDataError(f"{layout.experiment_design} is missing: it says which images all subjects saw. Copy it.")
+        raise SourceDataError(
+            f"{layout.experiment_design} is missing: it says which images all subjects saw. Copy it."
+        )
     return np.asarray(loadmat(layout.experiment_design)["sharedix"], dtype=np.int64).ravel()
 
 
 def _trials(designs: list[NDArray[np.int64]], shared: NDArray[np.int64]) -> pd.DataFrame:
-    rows = [(run, int(onset), int(design[onset])) for run, design in enumerate(designs) for onset in np.nonzero(design)[0]]
+    rows = [
+        (run, int(onset), int(design[onset]))
+        for run, design in enumerate(designs)
+        for onset in np.nonzero(design)[0]
+    ]
     trials = pd.DataFrame(rows, columns=["run", "onset_tr", "image_id"])
     trials["onset_s"] = trials["onset_tr"] * TR_S
     trials["onset_residual_s"] = 0.0
@@ -219,4 +231,7 @@ def _simulation_notes(layout: NsdLayout) -> dict[str, object]:
         return {"data_kind": "real", "notes": {}}
     config = json.loads(marker.read_text(encoding="utf-8"))
     config = config.get("config", config)
-    return {"data_kind": "simulated", "notes": {key: str(config[key]) for key in ("code", "snr") if key in config}}
+    return {
+        "data_kind": "simulated",
+        "notes": {key: str(config[key]) for key in ("code", "snr") if key in config},
+    }

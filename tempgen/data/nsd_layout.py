@@ -56,7 +56,9 @@ class NsdLayout:
 
     def roi(self, name: str) -> Path:
         """``name`` may carry a hemisphere, as NSD's files do: ``lh.streams``."""
-        return self.root / "nsddata" / "ppdata" / self.subject_label / self.resolution / "roi" / f"{name}.nii.gz"
+        return (
+            self.root / "nsddata" / "ppdata" / self.subject_label / self.resolution / "roi" / f"{name}.nii.gz"
+        )
 
     @property
     def experiment_design(self) -> Path:
@@ -78,5 +80,7 @@ class NsdLayout:
     def runs_on_disk(self) -> list[tuple[int, int]]:
         """(session, run) of every design file, sorted."""
         pattern = re.compile(r"design_session(\d+)_run(\d+)\.tsv$")
-        found = (pattern.search(path.name) for path in (self.timeseries_folder / "design").glob("design_*.tsv"))
+        found = (
+            pattern.search(path.name) for path in (self.timeseries_folder / "design").glob("design_*.tsv")
+        )
         return sorted((int(match[1]), int(match[2])) for match in found if match)

@@ -159,7 +159,13 @@ def _prepare_runs(
     source: Source, partial: Path, bold: zarr.Array, *, preprocess: PreprocessConfig, n_jobs: int | None
 ) -> None:
     waiting = [index for index in range(len(source.runs)) if not _marker(partial, index).is_file()]
-    progress = tqdm(total=len(source.runs), initial=len(source.runs) - len(waiting), desc="prepare", unit="run", disable=None)
+    progress = tqdm(
+        total=len(source.runs),
+        initial=len(source.runs) - len(waiting),
+        desc="prepare",
+        unit="run",
+        disable=None,
+    )
     with progress, ThreadPoolExecutor(max_workers=n_jobs or os.cpu_count()) as pool:
         futures = [pool.submit(_prepare_run, source, index, partial, bold, preprocess) for index in waiting]
         try:
@@ -171,7 +177,9 @@ def _prepare_runs(
             raise
 
 
-def _prepare_run(source: Source, index: int, partial: Path, bold: zarr.Array, preprocess: PreprocessConfig) -> None:
+def _prepare_run(
+    source: Source, index: int, partial: Path, bold: zarr.Array, preprocess: PreprocessConfig
+) -> None:
     run = source.runs[index]
     series = read_masked_run(run.bold_path, source.mask, n_tr=run.n_tr)
     cleaned = clean_run(
@@ -193,7 +201,9 @@ def _prepare_run(source: Source, index: int, partial: Path, bold: zarr.Array, pr
         )
     bold[index, : len(zscored)] = zscored
     with whole_file(_marker(partial, index)) as temporary:
-        temporary.write_text(json.dumps({"constant": np.flatnonzero(cleaned.constant).tolist()}), encoding="utf-8")
+        temporary.write_text(
+            json.dumps({"constant": np.flatnonzero(cleaned.constant).tolist()}), encoding="utf-8"
+        )
 
 
 def _marker(partial: Path, index: int) -> Path:
@@ -234,6 +244,6 @@ def _write_images(source: Source, folder: Path, image_size: int) -> None:
                 attributes={"long_name": "seen image", "units": "1"},
             )
         array[start : start + len(images)] = images
-    group.create_array(
-        "image_of", data=image_ids.astype(np.int64), dimension_names=("image",)
-    ).attrs["long_name"] = "image_id of each seen image"
+    group.create_array("image_of", data=image_ids.astype(np.int64), dimension_names=("image",)).attrs[
+        "long_name"
+    ] = "image_id of each seen image"

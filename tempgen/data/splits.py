@@ -100,7 +100,11 @@ def split_trials(
     else:
         in_test = np.isin(trials["run"], _test_runs(trials, config))
         disjoint = config.image_disjoint and with_images
-        repeats = ~in_test & np.isin(trials["image_id"], trials["image_id"][in_test]) if disjoint else np.zeros_like(in_test)
+        repeats = (
+            ~in_test & np.isin(trials["image_id"], trials["image_id"][in_test])
+            if disjoint
+            else np.zeros_like(in_test)
+        )
     train, test = usable & ~in_test & ~repeats, usable & in_test
     for role, chosen in (("training", train), ("test", test)):
         if not chosen.any():
@@ -124,12 +128,20 @@ def split_trials(
 
 def _test_runs(trials: pd.DataFrame, config: SplitConfig) -> NDArray[np.int64]:
     runs = np.unique(trials["run"])
-    n_test = config.n_test_runs if config.n_test_runs is not None else max(1, round(config.test_fraction * len(runs)))
+    n_test = (
+        config.n_test_runs
+        if config.n_test_runs is not None
+        else max(1, round(config.test_fraction * len(runs)))
+    )
     if n_test >= len(runs):
-        raise SplitError(f"{n_test} test runs were asked for, there are {len(runs)} and training needs at least one.")
+        raise SplitError(
+            f"{n_test} test runs were asked for, there are {len(runs)} and training needs at least one."
+        )
     n_folds = len(runs) // n_test
     if config.fold >= n_folds:
-        raise SplitError(f"Fold {config.fold} was asked for; {len(runs)} runs give folds 0 to {n_folds - 1} of {n_test} test runs.")
+        raise SplitError(
+            f"Fold {config.fold} was asked for; {len(runs)} runs give folds 0 to {n_folds - 1} of {n_test} test runs."
+        )
     first = config.fold * n_test
     return np.sort(np.random.default_rng(config.seed).permutation(runs)[first : first + n_test])
 
@@ -146,7 +158,11 @@ def _n_sharing_volumes(
     length = int(trials["run_length"].max())
 
     def volumes(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-        return np.asarray(trials["run"])[chosen, None] * length + np.asarray(trials["onset_tr"])[chosen, None] + offsets
+        return (
+            np.asarray(trials["run"])[chosen, None] * length
+            + np.asarray(trials["onset_tr"])[chosen, None]
+            + offsets
+        )
 
     tested = np.zeros((int(trials["run"].max()) + 1) * length, dtype=bool)
     tested[volumes(test)] = True

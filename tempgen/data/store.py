@@ -52,12 +52,16 @@ def open_store(path: Path | str) -> xr.Dataset:
     path = Path(path)
     if not path.exists():
         partial = partial_folder(path)
-        hint = f" It is unfinished ({partial} is there): run prepare again to go on." if partial.exists() else ""
+        hint = (
+            f" It is unfinished ({partial} is there): run prepare again to go on." if partial.exists() else ""
+        )
         raise StoreError(f"There is no store {path}.{hint or ' Make one with tempgen prepare.'}")
     try:
         store = xr.open_zarr(path, consolidated=False, chunks=None)
     except (FileNotFoundError, ValueError, KeyError) as error:
-        raise StoreError(f"{path} is no time-series store ({error}). Make one with 'tempgen prepare'.") from error
+        raise StoreError(
+            f"{path} is no time-series store ({error}). Make one with 'tempgen prepare'."
+        ) from error
     found = store.attrs.get("store_format")
     if found != STORE_FORMAT:
         raise StoreError(
@@ -120,12 +124,16 @@ def read_seen_images(store: xr.Dataset, image_ids: NDArray[np.int64]) -> NDArray
     position = np.minimum(np.searchsorted(known, image_ids), len(known) - 1)
     unknown = np.asarray(image_ids)[known[position] != image_ids]
     if unknown.size:
-        raise StoreError(f"The store has no image {int(unknown[0])}; it holds the {len(known)} images of its trials.")
+        raise StoreError(
+            f"The store has no image {int(unknown[0])}; it holds the {len(known)} images of its trials."
+        )
     distinct, inverse = np.unique(position, return_inverse=True)
     return np.asarray(store["image"][distinct].values[inverse])
 
 
-def describe_store(source: Source, *, voxels: NDArray[np.bool_], run_lengths: NDArray[np.int64]) -> xr.Dataset:
+def describe_store(
+    source: Source, *, voxels: NDArray[np.bool_], run_lengths: NDArray[np.int64]
+) -> xr.Dataset:
     """Everything of a store but BOLD and images: coordinates and the trials table.
 
     Parameters

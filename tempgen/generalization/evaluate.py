@@ -31,7 +31,9 @@ class Scorer(Protocol):
         """What is scored."""
         ...
 
-    def score(self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]) -> ImageScores:
+    def score(
+        self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]
+    ) -> ImageScores:
         """Per metric: scores (n_targets, n_trials), NaN where a trial has no such image (-1), and the chance level."""
         ...
 
@@ -56,10 +58,13 @@ class PixelScorer:
     reconstruct: Any
     metrics: Sequence[Metric]
 
-    def score(self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]) -> ImageScores:
+    def score(
+        self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]
+    ) -> ImageScores:
         """Reconstruct once, compare with every target."""
         positions = {
-            name: np.where(ids < 0, NO_IMAGE, np.searchsorted(self.image_ids, ids)) for name, ids in target_images.items()
+            name: np.where(ids < 0, NO_IMAGE, np.searchsorted(self.image_ids, ids))
+            for name, ids in target_images.items()
         }
         return self.suite.score(self.reconstruct(predictions), target_images=positions)
 
@@ -70,11 +75,14 @@ class LabelScorer:
 
     metrics: Sequence[Metric]
 
-    def score(self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]) -> ImageScores:
+    def score(
+        self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]
+    ) -> ImageScores:
         """Compare the predicted label with that of every target."""
         predicted = predictions.argmax(axis=1)
         accuracy = [
-            label_accuracy(seen_labels=labels, predicted_labels=predicted) for labels in target_images.values()
+            label_accuracy(seen_labels=labels, predicted_labels=predicted)
+            for labels in target_images.values()
         ]
         (metric,) = self.metrics
         return ImageScores({metric.name: np.stack(accuracy)}, {metric.name: float(metric.chance or 0)})
@@ -141,7 +149,9 @@ def evaluate_predictions(
     row, column = ({delta: k for k, delta in enumerate(deltas)} for deltas in (train_deltas, test_deltas))
     for train_delta, test_delta, predicted in predictions:
         if train_delta not in row or test_delta not in column:
-            raise ResultsError(f"A prediction came for cell ({train_delta}, {test_delta}), which is not on the axes.")
+            raise ResultsError(
+                f"A prediction came for cell ({train_delta}, {test_delta}), which is not on the axes."
+            )
         cell = row[train_delta], column[test_delta]
         scored = scorer.score(predicted, target_images)
         for metric in scorer.metrics:
@@ -163,7 +173,11 @@ def _column(target: str) -> str:
 
 
 def _coords(
-    trials: pd.DataFrame, targets: Sequence[str], train_deltas: Sequence[int], test_deltas: Sequence[int], window: Window
+    trials: pd.DataFrame,
+    targets: Sequence[str],
+    train_deltas: Sequence[int],
+    test_deltas: Sequence[int],
+    window: Window,
 ) -> dict[str, Any]:
     lag = {"units": "s", "long_name": "time from image onset to the window's end"}
     return {

@@ -30,7 +30,11 @@ def headline(results: xr.Dataset) -> list[str]:
             "General": mean.sel(train_delta=[general_delta]),
             "Specialized": mean.where(own_lag),
         }
-        described = [f"{name} peaks at {_peak(scores, chance)}" for name, scores in peaks.items() if scores.notnull().any()]
+        described = [
+            f"{name} peaks at {_peak(scores, chance)}"
+            for name, scores in peaks.items()
+            if scores.notnull().any()
+        ]
         lines.append(f"{metric}: {', '.join(described)}")
     return lines
 

@@ -75,7 +75,9 @@ def evaluate_decoders(
         window=sets.window,
     )
     results.attrs["metrics"] = ",".join(metrics_of(results))
-    results = results.assign_coords(subject=("trial", np.full(len(windows), store.attrs["subject"], dtype=object)))
+    results = results.assign_coords(
+        subject=("trial", np.full(len(windows), store.attrs["subject"], dtype=object))
+    )
     write_results(results.assign_attrs(_attrs(sets, windows, recipe)), places.results)
     say(f"{places.results}: {len(cells)} cells, {len(windows)} test trials")
     for line in headline(results):
@@ -123,7 +125,9 @@ def _scorer(sets: TrialSets, windows: WindowDataset) -> Scorer:
 def _chosen_metrics(known: dict[str, Metric], names: tuple[str, ...] | None) -> list[Metric]:
     unknown = [name for name in names or () if name not in known]
     if unknown:
-        raise ConfigError(f"evaluation.metrics names {unknown}; for these data there are: {', '.join(known)}.")
+        raise ConfigError(
+            f"evaluation.metrics names {unknown}; for these data there are: {', '.join(known)}."
+        )
     return [known[name] for name in names or known]
 
 

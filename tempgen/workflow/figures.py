@@ -36,7 +36,9 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
     try:
         import papermill
     except ImportError as error:
-        raise ConfigError("Figures are made by a notebook, which needs papermill: pip install 'tempgen[notebooks]'.") from error
+        raise ConfigError(
+            "Figures are made by a notebook, which needs papermill: pip install 'tempgen[notebooks]'."
+        ) from error
     config = analysis.figures
     parameters = {
         "results": str(places.results.resolve()),

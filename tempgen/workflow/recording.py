@@ -67,7 +67,11 @@ def _bids_confounds(preprocess: PreprocessConfig) -> tuple[str, ...]:
 def _recipe(analysis: Analysis) -> dict[str, Any]:
     """What determines the store, as plain values."""
     data = analysis.data
-    unused = {"nsd": {"simulate", "bids"}, "bids": {"simulate", "roi", "atlases", "sessions"}, "simulated": {"bids"}}
+    unused = {
+        "nsd": {"simulate", "bids"},
+        "bids": {"simulate", "roi", "atlases", "sessions"},
+        "simulated": {"bids"},
+    }
     recipe = data.model_dump(mode="json", exclude=unused[data.source])
     recipe["path"] = str(Places(analysis).dataset.resolve()) if data.path is not None else "simulated"
     return recipe

@@ -17,7 +17,12 @@ from tempgen.workflow.training import train_decoders
 
 
 def run_analysis(
-    analysis: Analysis, *, say: Say = print, n_jobs: int | None = None, overwrite: bool = False, with_figures: bool = True
+    analysis: Analysis,
+    *,
+    say: Say = print,
+    n_jobs: int | None = None,
+    overwrite: bool = False,
+    with_figures: bool = True,
 ) -> xr.Dataset:
     """Recording, store, decoders, scores, figures.
 

@@ -94,7 +94,9 @@ def trained_deltas(analysis: Analysis, sets: TrialSets) -> dict[int, Path]:
     places, recipe = Places(analysis), sets.recipe()
     wanted = sorted({*analysis.training.deltas, analysis.training.general_delta})
     missing = [
-        delta for delta in wanted if not _is_trained(places.decoder(delta), {**recipe, "train_delta": delta}, overwrite=False)
+        delta
+        for delta in wanted
+        if not _is_trained(places.decoder(delta), {**recipe, "train_delta": delta}, overwrite=False)
     ]
     if missing:
         raise DecoderError(

@@ -32,7 +32,11 @@ class TrialSets:
         """Quantize the window and assign the trials; the same trials serve every lag of the analysis."""
         window = analysis.window.on_grid(float(store.attrs["tr_s"]))
         split = split_trials(
-            trials_of(store), analysis.split, window=window, deltas=analysis.all_deltas, with_images=has_images(store)
+            trials_of(store),
+            analysis.split,
+            window=window,
+            deltas=analysis.all_deltas,
+            with_images=has_images(store),
         )
         return cls(analysis, store, window, split)
 
@@ -70,7 +74,9 @@ class TrialSets:
         if spec.kind == "labels":
             return one_hot(image_ids, len(spec.names))
         distinct, inverse = np.unique(image_ids, return_inverse=True)
-        return pixel_targets(read_seen_images(self.store, distinct), self.analysis.decoder.target_size)[inverse]
+        return pixel_targets(read_seen_images(self.store, distinct), self.analysis.decoder.target_size)[
+            inverse
+        ]
 
     def recipe(self) -> dict[str, Any]:
         """What determines a decoder beside its lag, as plain values."""

@@ -65,7 +65,9 @@ def test_key_left_at_its_default_is_no_conflict(tmp_path):
     assert load_analysis(path, {"split.n_test_runs": 4, "window.start_tr": 0}).split.n_test_runs == 4
 
 
-@pytest.mark.parametrize(("text", "label"), [("data.subject=01", "01"), ("data.subject=2", "2"), ("data.subject=ab", "ab")])
+@pytest.mark.parametrize(
+    ("text", "label"), [("data.subject=01", "01"), ("data.subject=2", "2"), ("data.subject=ab", "ab")]
+)
 def test_subject_labels_keep_their_zeros(tmp_path, text, label):
     path = write_analysis(tmp_path / "bids.yaml", source="bids", data=Path("bids"), name="mine")
     assert load_analysis(path, parse_assignments([text])).data.subject == label
@@ -115,7 +117,9 @@ def test_commented_file_reads_back_as_the_defaults_it_shows(tmp_path, source):
 
 def test_commented_file_shows_every_key_that_applies():
     text = commented_yaml()
-    assert all(f"{name.split('.')[-1]}:" in text for name, _ in leaves(Analysis) if not name.startswith("data.bids"))
+    assert all(
+        f"{name.split('.')[-1]}:" in text for name, _ in leaves(Analysis) if not name.startswith("data.bids")
+    )
 
 
 def test_init_does_not_replace_a_file(tmp_path):

@@ -72,7 +72,10 @@ def test_simulated_subjects_say_so(resting_root):
 
 def test_motion_is_pointed_at_only_when_asked_for(resting_root):
     assert open_nsd(resting_root, 1).runs[0].confounds_path is None
-    assert open_nsd(resting_root, 1, with_motion=True).runs[0].confounds_path.name == "motion_session01_run02.tsv"
+    assert (
+        open_nsd(resting_root, 1, with_motion=True).runs[0].confounds_path.name
+        == "motion_session01_run02.tsv"
+    )
 
 
 def remove_bold(layout):
@@ -138,7 +141,9 @@ def test_damage_is_refused_with_one_clear_error(own_root, damage, message):
 def test_what_is_not_on_disk_is_refused_with_what_is(resting_root):
     with pytest.raises(SourceDataError, match=r"no ROI 'V1'.*on disk are: .*nsdgeneral"):
         open_nsd(resting_root, 1, roi="V1")
-    with pytest.raises(SourceDataError, match=r"Sessions \[2\] of subj01 have no design files; on disk are \[1\]"):
+    with pytest.raises(
+        SourceDataError, match=r"Sessions \[2\] of subj01 have no design files; on disk are \[1\]"
+    ):
         open_nsd(resting_root, 1, sessions=[1, 2])
     with pytest.raises(SourceDataError, match="No design of subj07"):
         open_nsd(resting_root, 7)

@@ -128,7 +128,9 @@ def test_killed_preparation_goes_on_where_it_was(source, tmp_path, monkeypatch):
         open_store(out)
     repeated: list[int] = []
     monkeypatch.setattr(
-        tempgen.data.prepare, "_prepare_run", lambda s, index, *rest: (repeated.append(index), original(s, index, *rest))
+        tempgen.data.prepare,
+        "_prepare_run",
+        lambda s, index, *rest: (repeated.append(index), original(s, index, *rest)),
     )
     resumed = prepared(source, out, n_jobs=1)
     assert repeated == sorted(set(range(N_RUNS)) - set(done))

@@ -43,7 +43,9 @@ def test_no_run_serves_training_and_test():
 def test_no_image_serves_training_and_test_by_default():
     trials = table()
     made = split(trials, n_test_runs=4)
-    assert not set(trials["image_id"][made.train]) & set(trials["image_id"][trials["run"].isin(trials["run"][made.test])])
+    assert not set(trials["image_id"][made.train]) & set(
+        trials["image_id"][trials["run"].isin(trials["run"][made.test])]
+    )
     assert made.counts["n_left_out_image"] > 0
 
 

@@ -27,7 +27,9 @@ def images():
 @pytest.fixture(scope="module")
 def trials():
     shown = np.array([20, 50, 10, 70, 20, 30])
-    table = pd.DataFrame({"image_id": shown, "run": [0, 0, 0, 1, 1, 1], "session": 1, "repetition": 0, "onset_tr": 9})
+    table = pd.DataFrame(
+        {"image_id": shown, "run": [0, 0, 0, 1, 1, 1], "session": 1, "repetition": 0, "onset_tr": 9}
+    )
     by_run = table.groupby("run")["image_id"]
     table["previous_image"] = by_run.shift(1, fill_value=-1)
     table["next_image"] = by_run.shift(-1, fill_value=-1)
@@ -35,7 +37,9 @@ def trials():
 
 
 def pixel_scorer(images):
-    return PixelScorer(ImageSuite(images), np.arange(10, 80, 10), SPEC.reconstruct, list(IMAGE_METRICS.values()))
+    return PixelScorer(
+        ImageSuite(images), np.arange(10, 80, 10), SPEC.reconstruct, list(IMAGE_METRICS.values())
+    )
 
 
 def evaluated(predictions, images, trials, *, scorer=None, **changes):
@@ -97,10 +101,15 @@ def test_prediction_for_an_unknown_lag_is_refused(images, trials):
 
 def test_labels_are_scored_by_accuracy_against_each_neighbour(trials):
     labels = trials.assign(
-        **{name: (trials[name] // 10 - 1).clip(lower=-1) for name in ("image_id", "previous_image", "next_image")}
+        **{
+            name: (trials[name] // 10 - 1).clip(lower=-1)
+            for name in ("image_id", "previous_image", "next_image")
+        }
     )
     scorer = LabelScorer(list(label_metrics(7).values()))
-    results = evaluated([(0, 0, np.eye(7, dtype=np.float32)[labels["image_id"]])], None, labels, scorer=scorer)
+    results = evaluated(
+        [(0, 0, np.eye(7, dtype=np.float32)[labels["image_id"]])], None, labels, scorer=scorer
+    )
     cell = results["accuracy"].sel(train_delta=0, test_delta=0)
     assert (cell.sel(target="current") == 1).all()
     assert (cell.sel(target="previous").dropna("trial") == 0).all()

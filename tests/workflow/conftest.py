@@ -16,7 +16,15 @@ def analysis_of(folder, **sections) -> Analysis:
     content = {
         "name": "small",
         "folder": folder,
-        "data": {"simulate": {"n_sessions": 1, "n_voxels": 150, "image_size": 16, "snr": 1.0, **sections.pop("simulate", {})}},
+        "data": {
+            "simulate": {
+                "n_sessions": 1,
+                "n_voxels": 150,
+                "image_size": 16,
+                "snr": 1.0,
+                **sections.pop("simulate", {}),
+            }
+        },
         "split": {"n_test_runs": 3},
         "decoder": {"target_size": 4, "alphas": [0.1, 1.0, 10.0]},
         "training": {"deltas": "-1..6"},

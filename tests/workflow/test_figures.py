@@ -30,14 +30,19 @@ def test_notebook_is_stripped_short_and_defines_nothing():
     code = [cell for cell in cells(NOTEBOOK) if cell["cell_type"] == "code"]
     assert len(cells(NOTEBOOK)) <= 12
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
-    assert not any(re.search(r"^\s*(def|class|for|while)\b.*:\s*$", "".join(cell["source"]), re.MULTILINE) for cell in code)
+    assert not any(
+        re.search(r"^\s*(def|class|for|while)\b.*:\s*$", "".join(cell["source"]), re.MULTILINE)
+        for cell in code
+    )
     assert [cell["metadata"].get("tags") for cell in code].count(["parameters"]) == 1
 
 
 def test_figures_of_an_analysis_are_written_as_png_and_svg(rotating):
     analysis, _ = rotating
     figures = draw_figures(analysis, say=silent)
-    assert sorted(path.name for path in figures) == sorted(f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg"))
+    assert sorted(path.name for path in figures) == sorted(
+        f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")
+    )
     for path in figures:
         if path.suffix == ".png":
             with Image.open(path) as image:
@@ -52,7 +57,11 @@ def test_figures_of_an_analysis_are_written_as_png_and_svg(rotating):
 
 def test_notebook_as_it_stands_makes_a_small_simulated_result_and_says_so(tmp_path):
     papermill.execute_notebook(
-        str(NOTEBOOK), str(tmp_path / "out.ipynb"), cwd=str(tmp_path), parameters={"n_draws": 200}, progress_bar=False
+        str(NOTEBOOK),
+        str(tmp_path / "out.ipynb"),
+        cwd=str(tmp_path),
+        parameters={"n_draws": 200},
+        progress_bar=False,
     )
     assert "a small SIMULATED subject is made" in printed(tmp_path / "out.ipynb")
     assert {path.stem for path in (tmp_path / "outputs" / "figures").glob("*.png")} == set(FIGURES)

@@ -40,15 +40,22 @@ def results(tmp_path_factory):
         }
         analysis = validate(Analysis, content, origin="the test")
         folds.append(run_analysis(analysis, say=silent, with_figures=False))
-    return xr.concat(folds, dim="trial", combine_attrs="drop_conflicts", data_vars="minimal", coords="minimal", compat="override")
+    return xr.concat(
+        folds,
+        dim="trial",
+        combine_attrs="drop_conflicts",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+    )
 
 
 def accuracy(results: xr.Dataset) -> xr.DataArray:
     """Of the Specialized decoders by delta."""
     means = results["accuracy"].sel(target="current").mean("trial")
-    return xr.concat([means.sel(train_delta=delta, test_delta=delta) for delta in results.train_delta.values], "delta").assign_coords(
-        delta=results.train_delta.values
-    )
+    return xr.concat(
+        [means.sel(train_delta=delta, test_delta=delta) for delta in results.train_delta.values], "delta"
+    ).assign_coords(delta=results.train_delta.values)
 
 
 def test_every_block_is_tested_once(results):

@@ -19,7 +19,9 @@ def general(results, metric="identification", *, target="current"):
 
 def specialized(results, metric="identification"):
     scores = mean_score(results, metric)
-    return {int(delta): float(scores.sel(train_delta=delta, test_delta=delta)) for delta in results.train_delta}
+    return {
+        int(delta): float(scores.sel(train_delta=delta, test_delta=delta)) for delta in results.train_delta
+    }
 
 
 def kept_at_late_lags(results, deltas=(2, 3, 4)):
@@ -54,7 +56,8 @@ def test_specialized_stays_above_general_away_from_zero(rotating):
 @pytest.mark.parametrize(("delta", "neighbour"), [(3, "next"), (-3, "previous")])
 def test_shift_by_one_trial_decodes_the_neighbouring_image(rotating, delta, neighbour):
     scores = {
-        target: float(general(rotating[1], target=target).sel(test_delta=delta)) for target in ("previous", "current", "next")
+        target: float(general(rotating[1], target=target).sel(test_delta=delta))
+        for target in ("previous", "current", "next")
     }
     assert max(scores, key=scores.__getitem__) == neighbour
     assert scores[neighbour] > scores["current"] + 0.1

@@ -84,7 +84,10 @@ def test_result_says_how_it_was_made(rotating):
     assert attrs["note_code"] == "rotating"
     assert (attrs["start_tr"], attrs["n_tr"]) == (2, 6)
     assert attrs["soa_s"] == pytest.approx(4.0)
-    assert attrs["n_train"] + attrs["n_test"] + attrs["n_left_out_window"] + attrs["n_left_out_image"] == attrs["n_trials"]
+    assert (
+        attrs["n_train"] + attrs["n_test"] + attrs["n_left_out_window"] + attrs["n_left_out_image"]
+        == attrs["n_trials"]
+    )
     assert recipe_of(results)["split"]["trials"] == attrs["split_fingerprint"]
     assert json.loads(attrs["analysis"])["split"]["n_test_runs"] == 3
 

@@ -137,7 +137,9 @@ def _simulate_subject(
     tuning = draw_tuning(config, subject, streams=anatomy.stream_of_voxel, features=features)
     evoked = Evoked(draw_responses(config, subject), tuning, features)
     gain = evoked.pattern_gain(config.snr, designs.reshape(-1, N_DESIGN_ROWS))
-    for run in tqdm(missing, desc=f"simulating {layout.subject_label}", unit="run", disable=None if progress else True):
+    for run in tqdm(
+        missing, desc=f"simulating {layout.subject_label}", unit="run", disable=None if progress else True
+    ):
         _write_run(layout, config, run, anatomy=anatomy, evoked=evoked, gain=gain)
     write_truth(build_truth(config, subject, anatomy, evoked, pattern_gain=gain), layout.truth)
 
