@@ -2,7 +2,8 @@
 
 - **General** is the row ``.sel(train_delta=0)``, **Specialized** the diagonal, the **generalization matrix** all of it.
 - Cells that were not computed, and trials without a previous or next image, are NaN.
-- ``target`` says with which image a reconstruction was compared: the trial's own (``current``) or its neighbours'.
+- ``target`` says with which image a reconstruction was compared: the trial's own (``current``) or that of the trial before
+  or after it in the run (a blank between them does not count).
 - Beside each metric stands ``METRIC_chance`` (train_delta, test_delta, target): its score when reconstructions meet the
   images of other trials, measured on the same reconstructions.
 - Coordinates of the trials (``subject``, ``session``, ``run``, ``image_id``, ``repetition``, ``onset_tr``) make any grouping one line.

@@ -98,3 +98,16 @@ def test_interrupted_command_says_that_it_can_go_on(tmp_path, monkeypatch, capsy
         main()
     assert stopped.value.code == 130
     assert "goes on from there" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_train_specialized_works_as_written_without_any_file(tmp_path):
+    result = tempgen("train-specialized", "--delta", "-2..13", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "SIMULATED subject" in result.stdout.splitlines()[0]
+    decoders = sorted((tmp_path / "outputs" / "demo" / "decoders" / "ridge").iterdir())
+    assert len(decoders) == 16
+    assert all((folder / "model.safetensors").is_file() for folder in decoders)
+    assert result.stderr == ""  # no progress bars where nobody watches
+    again = tempgen("train-specialized", "--delta", "5", cwd=tmp_path)
+    assert "decoders at lags 5 are there" in again.stdout
