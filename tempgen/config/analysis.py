@@ -6,131 +6,13 @@ An unknown key is refused, and so is a key that the chosen options would not use
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from tempgen.config.simulation import SimulationConfig
-from tempgen.windows import DEFAULT_DELTAS, DEFAULT_N_TR, DEFAULT_T0_S, Window, format_deltas, parse_deltas
-
-Deltas = Annotated[tuple[int, ...], BeforeValidator(parse_deltas)]
-
-
-class Section(BaseModel):
-    """A part of an analysis file: unknown keys are refused, values do not change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def refuse_unused(self, keys: tuple[str, ...], *, because: str) -> None:
-        """Raise if any of ``keys``, which this combination of options would ignore, was changed from its default."""
-        given = [key for key in keys if getattr(self, key) != type(self).model_fields[key].default]
-        if given:
-            raise ValueError(f"{', '.join(given)} would not be used {because}: remove it")
-
-
-class PreprocessConfig(Section):
-    """What is done to each run before it enters the store."""
-
-    drift: Literal["cosine", "linear", "none"] = Field(
-        "cosine",
-        description="Slow drift removed from each run. Source: Dynadiff, section 3 (its code: linear).",
-    )
-    drift_cutoff_s: float = Field(
-        128.0, gt=0, description="Longest period (s) that the cosine drift leaves in. Source: SPM's default."
-    )
-    high_pass_hz: float | None = Field(
-        None,
-        gt=0,
-        description="Butterworth high-pass on top (Hz); null: off. Source: Dynadiff, which has none.",
-    )
-    confounds: bool | tuple[str, ...] = Field(
-        False,
-        description=(
-            "Regress out motion (NSD) or confounds (BIDS): true, false or a list of columns. "
-            "Source: Dynadiff, which has none."
-        ),
-    )
-
-
-class BidsConfig(Section):
-    """What to read of a BIDS dataset."""
-
-    task: str | None = Field(None, description="Task label; null if there is only one. Source: BIDS.")
-    session: str | None = Field(None, description="Session label; null: all. Source: BIDS.")
-    derivatives: Path | None = Field(
-        None, description="fMRIPrep folder with the preprocessed BOLD; null: raw. Source: BIDS derivatives."
-    )
-    space: str | None = Field(None, description="Space label of the derivatives, e.g. T1w. Source: fMRIPrep.")
-    mask: Path | None = Field(
-        None, description="Mask image; null: the derivatives' brain mask, else one computed. Source: nilearn."
-    )
-    onsets: Literal["nearest", "resample"] = Field(
-        "nearest",
-        description=(
-            "Onsets off the volume grid: to the nearest volume (the residual is kept) or resample the series. "
-            "Source: house choice; nearest changes no data."
-        ),
-    )
-    resample_tr_s: float | None = Field(
-        None, gt=0, description="TR (s) of the resampled series; null: found from the onsets. Source: none."
-    )
-    tr_s: float | None = Field(
-        None,
-        gt=0,
-        description="Your claim of the TR (s); a contradicting header is refused. Source: BIDS sidecar.",
-    )
-    stimulus_column: str | None = Field(
-        None,
-        description="Column of events.tsv; null: stim_file, stimulus or trial_type, whichever comes first. Source: BIDS.",
-    )
-
-
-class DataConfig(Section):
-    """Where the recording is and what becomes of it."""
-
-    source: Literal["simulated", "nsd", "bids"] = Field(
-        "simulated", description="Layout of the dataset. Source: the demo, which simulates a subject."
-    )
-    path: Path | None = Field(
-        None, description="Root of the dataset; null (simulated only): FOLDER/simulated. Source: none."
-    )
-    subject: Annotated[str, BeforeValidator(str)] = Field(
-        "1", description="Subject: NSD's number or BIDS' label. Source: NSD starts at 1."
-    )
-    roi: str = Field(
-        "nsdgeneral",
-        description="NSD region whose voxels are kept; lh./rh. allowed. Source: Dynadiff, section 3.",
-    )
-    atlases: tuple[str, ...] = Field(
-        ("streams",), description="NSD atlases carried along as voxel labels. Source: NSD data manual."
-    )
-    sessions: Deltas | None = Field(
-        None, description="NSD sessions, e.g. 1..10; null: all on disk. Source: Dynadiff uses all."
-    )
-    image_size: int = Field(
-        224,
-        ge=8,
-        description="Larger images are shrunk to this many pixels a side. Source: Dynadiff's metrics.",
-    )
-    preprocess: PreprocessConfig = Field(PreprocessConfig(), description="Cleaning of each run.")
-    simulate: SimulationConfig = Field(
-        SimulationConfig(), description="Simulated subjects (source: simulated)."
-    )
-    bids: BidsConfig = Field(BidsConfig(), description="Entities of a BIDS dataset (source: bids).")
-
-    @model_validator(mode="after")
-    def _no_unused_keys(self) -> Self:
-        if self.source != "simulated":
-            self.refuse_unused(("simulate",), because=f"with source: {self.source}")
-            if self.path is None:
-                raise ValueError(f"path is needed with source: {self.source}: the root of the dataset")
-        if self.source != "bids":
-            self.refuse_unused(("bids",), because=f"with source: {self.source}")
-        else:
-            self.refuse_unused(("roi", "atlases", "sessions"), because="with source: bids (use bids.mask)")
-        if self.source != "bids" and not self.subject.isdigit():
-            raise ValueError(f"subject {self.subject!r} is no NSD subject: give its number, e.g. 1")
-        return self
+from tempgen.config.recording import DataConfig
+from tempgen.config.section import Deltas, Section
+from tempgen.windows import DEFAULT_DELTAS, DEFAULT_N_TR, DEFAULT_T0_S, Window, format_deltas
 
 
 class WindowConfig(Section):
@@ -300,7 +182,7 @@ class Analysis(Section):
         return self.folder if self.folder is not None else Path("outputs") / self.name
 
     @property
-    def test_deltas(self) -> tuple[int, ...]:
+    def evaluated_deltas(self) -> tuple[int, ...]:
         """Test lags: those asked for, else those of the training."""
         return self.evaluation.deltas if self.evaluation.deltas is not None else self.training.deltas
 
@@ -308,11 +190,11 @@ class Analysis(Section):
     def all_deltas(self) -> tuple[int, ...]:
         """Every lag at which a window must lie inside its run, ascending."""
         general = (self.training.general_delta,)
-        return tuple(sorted({*self.training.deltas, *self.test_deltas, *general}))
+        return tuple(sorted({*self.training.deltas, *self.evaluated_deltas, *general}))
 
     def summary(self) -> str:
         """One line for the terminal."""
         return (
             f"analysis {self.name!r}: {self.data.source} data, subject {self.data.subject}, {self.decoder.kind} decoder, "
-            f"train lags {format_deltas(self.training.deltas)}, test lags {format_deltas(self.test_deltas)}"
+            f"train lags {format_deltas(self.training.deltas)}, test lags {format_deltas(self.evaluated_deltas)}"
         )

@@ -20,8 +20,8 @@ import zarr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from tempgen.config.analysis import PreprocessConfig
 from tempgen.config.files import differences, fingerprint
+from tempgen.config.recording import PreprocessConfig
 from tempgen.data.confounds import load_confounds
 from tempgen.data.nifti import read_masked_run
 from tempgen.data.onsets import resample_series, resampled_length

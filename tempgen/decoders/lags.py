@@ -6,7 +6,7 @@ A decoder kind offers: fitting at many train lags, predicting at many test lags,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,10 @@ def predict_lags(
     *,
     test_deltas: Sequence[int],
     start_tr: int,
+    cells: Collection[tuple[int, int]] | None = None,
+    device: str | None = None,
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Predictions of every decoder at every test lag.
+    """Predictions of decoders at test lags, of all or of the ``cells`` (train lag, test lag) asked for.
 
     Yields
     ------
@@ -88,7 +90,9 @@ def predict_lags(
         Train lag, test lag, predictions.
     """
     fits = {delta: decoder.fit_ for delta, decoder in decoders.items()}
-    yield from predict_ridge_lags(volume, fits, test_deltas=test_deltas, start_tr=start_tr)
+    yield from predict_ridge_lags(
+        volume, fits, test_deltas=test_deltas, start_tr=start_tr, cells=cells, device=device
+    )
 
 
 def load_decoder(folder: Path) -> RidgeDecoder:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tempgen.decoders.linear_algebra import Algebra, Array, algebra_for
+from tempgen.decoders.linear_algebra import BLOCK, Algebra, Array, algebra_for
 from tempgen.decoders.ridge_fit import RidgeFit, VolumeReader, read_volume, ridge_memory_bytes
 from tempgen.decoders.ridge_folds import assign_folds, fold_slices, held_out_squared_error
 from tempgen.decoders.ridge_prediction import predict_ridge_lags
@@ -35,6 +35,9 @@ Measured on correlated voxels: predictions on new trials then err by 4 to 6 resi
 
 REFUSED_RESIDUAL = 1e-3
 """Residual above which the float64 solution, rounded to float32, is refused: alpha is below the precision of the Gram matrix."""
+
+ROUNDING = 1e-6
+"""Variation relative to the mean that float32 cannot tell from rounding (its epsilon is 1.2e-7)."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,9 @@ class _TrainingVolumes:
                 del held[offset]
         for offset in window:
             if offset not in self.gram:
-                volume = read_volume(self.read, offset, n_trials=len(self.task.order))[self.task.order]
-                self.mean[offset] = volume.mean(axis=0, dtype=np.float64).astype(np.float32)
+                n_trials = len(self.task.order)
+                volume = read_volume(self.read, offset, n_trials=n_trials)[self.task.order]
+                self.mean[offset] = np.ones(n_trials, dtype=np.float32) @ volume / np.float32(n_trials)
                 volume -= self.mean[offset]
                 self.centred[offset] = self.task.algebra.array(volume)
                 self.gram[offset] = self.centred[offset] @ self.centred[offset].T
@@ -179,17 +183,19 @@ def _fit_each(
 
 
 def _fit_window(volumes: _TrainingVolumes, window: range, task: _Task) -> RidgeFit:
-    kernel = volumes.gram[window[0]] + 0  # a copy
-    for offset in window[1:]:
-        kernel += volumes.gram[offset]
-    alpha_scale = float(kernel.trace()) / len(kernel)
-    if not alpha_scale > 0:
+    grams = [volumes.gram[offset] for offset in window]
+    alpha_scale = sum(float(gram.trace()) for gram in grams) / len(grams[0])
+    squared_mean = sum(float(volumes.mean[offset] @ volumes.mean[offset]) for offset in window)
+    if not alpha_scale > ROUNDING**2 * squared_mean:
         raise DecoderError(
             f"no voxel varies over trials in the volumes {window[0]} to {window[-1]} TRs after onset: "
             "nothing to decode from"
         )
     # A constant is absorbed by the intercept; it lifts the zero eigenvalue that centring leaves in the kernel.
-    kernel += alpha_scale / len(kernel)
+    kernel = grams[0] + alpha_scale / len(grams[0])
+    for rows in (slice(start, start + BLOCK) for start in range(0, len(kernel), BLOCK)):
+        for gram in grams[1:]:  # a block of rows stays in cache while all volumes are added
+            kernel[rows] += gram[rows]
     dual, chosen, cv_error = _choose_alphas(kernel, alpha_scale, task)
     with task.algebra.side_by_side(len(kernel)) as each:
         parts = each(lambda offset: volumes.centred[offset].T @ dual, window)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from tqdm.auto import tqdm
 from tempgen.config import Analysis
 from tempgen.data.store import label_names_of, read_seen_images
 from tempgen.data.window_dataset import WindowDataset
-from tempgen.decoders import RidgeDecoder, TargetSpec, area_average, load_decoder, predict_lags
+from tempgen.decoders import TargetSpec, area_average, load_decoder, predict_lags
 from tempgen.errors import ConfigError
 from tempgen.generalization.evaluate import (
     LabelScorer,
@@ -51,7 +50,7 @@ def evaluate_decoders(
     recipe: dict[str, Any] = {
         **sets.recipe(),
         "train_deltas": list(folders),
-        "test_deltas": list(analysis.test_deltas),
+        "test_deltas": list(analysis.evaluated_deltas),
         "general_delta": general_delta,
         "evaluation": analysis.evaluation.model_dump(mode="json"),
     }
@@ -60,18 +59,29 @@ def evaluate_decoders(
         if is_done(recipe_of(results), recipe, what=places.results, overwrite=overwrite):
             say(f"{places.results} is done")
             return results
-    windows = sets.test_windows()
+    windows = sets.windows("test")
     cells = cells_to_score(
-        list(folders), analysis.test_deltas, general_delta=general_delta, matrix=analysis.evaluation.matrix
+        list(folders),
+        analysis.evaluated_deltas,
+        general_delta=general_delta,
+        matrix=analysis.evaluation.matrix,
     )
     decoders = {delta: load_decoder(folder) for delta, folder in folders.items()}
+    predictions = predict_lags(
+        decoders,
+        windows.volume,
+        test_deltas=analysis.evaluated_deltas,
+        start_tr=sets.window.start_tr,
+        cells=cells,
+        device=analysis.training.device,
+    )
     results = evaluate_predictions(
-        _predictions(decoders, windows, cells=cells, matrix=analysis.evaluation.matrix),
+        tqdm(predictions, total=len(cells), desc="evaluate", unit="cell", disable=None),
         scorer=_scorer(sets, windows),
         trials=windows.table,
         targets=analysis.evaluation.targets,
         train_deltas=list(folders),
-        test_deltas=analysis.test_deltas,
+        test_deltas=analysis.evaluated_deltas,
         window=sets.window,
     )
     results.attrs["metrics"] = ",".join(metrics_of(results))
@@ -83,23 +93,6 @@ def evaluate_decoders(
     for line in headline(results):
         say(f"  {line}")
     return open_results(places.results)
-
-
-def _predictions(
-    decoders: dict[int, RidgeDecoder], windows: WindowDataset, *, cells: set[tuple[int, int]], matrix: bool
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Predictions of the cells, with progress; without the matrix each row asks for its own test lags only."""
-    start_tr = windows.window.start_tr
-    rows = [tuple(decoders)] if matrix else [(train,) for train in decoders]
-    with tqdm(total=len(cells), desc="evaluate", unit="cell", disable=None) as progress:
-        for row in rows:
-            tests = sorted({test for train, test in cells if train in row})
-            chosen = {train: decoders[train] for train in row}
-            if not tests:
-                continue
-            for cell in predict_lags(chosen, windows.volume, test_deltas=tests, start_tr=start_tr):
-                yield cell
-                progress.update()
 
 
 def _scorer(sets: TrialSets, windows: WindowDataset) -> Scorer:

@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from tempgen.config import Analysis
-from tempgen.config.analysis import PreprocessConfig
+from tempgen.config.recording import PreprocessConfig
 from tempgen.data.source import Source
 from tempgen.data.store import open_store
 from tempgen.workflow.places import Places, is_done

@@ -63,7 +63,7 @@ def train_decoders(
         done = format_deltas(set(deltas) - set(waiting))
         say(f"decoders at lags {done} are there")
     if waiting:
-        windows = sets.train_windows()
+        windows = sets.windows("train")
         fitted = fit_lags(
             analysis.decoder,
             windows.volume,

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempgen.config import Analysis
-from tempgen.data.splits import Split, split_trials
+from tempgen.data.splits import Role, Split, split_trials
 from tempgen.data.store import has_images, label_names_of, read_seen_images, trials_of
 from tempgen.data.window_dataset import WindowDataset
 from tempgen.decoders import TargetSpec, one_hot, pixel_targets
@@ -40,13 +40,9 @@ class TrialSets:
         )
         return cls(analysis, store, window, split)
 
-    def train_windows(self) -> WindowDataset:
-        """Windows of the training trials."""
-        return WindowDataset(self.store, self.split.train, self.window)
-
-    def test_windows(self) -> WindowDataset:
-        """Windows of the test trials."""
-        return WindowDataset(self.store, self.split.test, self.window)
+    def windows(self, role: Role) -> WindowDataset:
+        """Windows of the ``"train"`` or the ``"test"`` trials."""
+        return WindowDataset(self.store, getattr(self.split, role), self.window)
 
     @property
     def target_spec(self) -> TargetSpec:

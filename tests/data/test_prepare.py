@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import tempgen.data.prepare
-from tempgen.config.analysis import PreprocessConfig
+from tempgen.config.recording import PreprocessConfig
 from tempgen.data.prepare import prepare_store
 from tempgen.data.preprocess import clean_run
 from tempgen.data.source import RunFile, Source

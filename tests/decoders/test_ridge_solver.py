@@ -324,9 +324,10 @@ def test_volumes_that_do_not_match_are_refused(train, fits):
 
 def test_voxels_that_never_vary_are_refused():
     flat = Recording()
-    flat.volumes = {offset: np.ones_like(bold) for offset, bold in flat.volumes.items()}
-    with pytest.raises(DecoderError, match="no voxel varies"):
-        flat.fit()
+    for value in (0, 0.1, 1234.5):
+        flat.volumes = {offset: np.full_like(bold, value) for offset, bold in flat.volumes.items()}
+        with pytest.raises(DecoderError, match="no voxel varies"):
+            flat.fit()
 
 
 def test_cells_and_fits_that_do_not_belong_together_are_refused(train, test_trials, fits):

