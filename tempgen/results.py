@@ -4,8 +4,8 @@
 - Cells that were not computed, and trials without a previous or next image, are NaN.
 - ``target`` says with which image a reconstruction was compared: the trial's own (``current``) or that of the trial before
   or after it in the run (a blank between them does not count).
-- Beside each metric stands ``METRIC_chance`` (train_delta, test_delta, target): its score when reconstructions meet the
-  images of other trials, measured on the same reconstructions.
+- Beside each metric stands ``METRIC_chance`` (train_delta, test_delta): its score when reconstructions meet the images of
+  other trials, measured on the same reconstructions.
 - Coordinates of the trials (``subject``, ``session``, ``run``, ``image_id``, ``repetition``, ``onset_tr``) make any grouping one line.
 - Attributes say how the result was made; they are numbers and text, so that zarr and netCDF keep them.
 """

@@ -126,7 +126,8 @@ def prepare(
     """
     from tempgen.workflow import prepare_recording
 
-    prepare_recording(_load(analysis, assignments), say=typer.echo, n_jobs=jobs, overwrite=overwrite)
+    loaded = _load(analysis, assignments)
+    prepare_recording(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite, recheck=True)
 
 
 @app.command("train-general", rich_help_panel=DECODERS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from tempgen.config.recording import DataConfig
 from tempgen.config.section import Deltas, Section
@@ -98,8 +98,9 @@ class DecoderConfig(Section):
         ge=2,
         description="Pixels a side of the images that it predicts. Source: house choice, see README.",
     )
-    alphas: tuple[float, ...] = Field(
+    alphas: tuple[PositiveFloat, ...] = Field(
         tuple(float(f"{10.0 ** (k / 2):.3g}") for k in range(-4, 6)),
+        min_length=1,
         description="Ridge penalties, in units of the mean squared norm of a training window. Source: house choice.",
     )
     alpha_per_target: bool = Field(
@@ -109,6 +110,12 @@ class DecoderConfig(Section):
     n_folds: int = Field(
         3, ge=1, description="Folds of held-out training runs that choose the penalty. Source: house choice."
     )
+
+    @model_validator(mode="after")
+    def _no_unused_keys(self) -> Self:
+        if self.target == "labels":
+            self.refuse_unused(("target_size",), because="with target: labels")
+        return self
 
 
 class TrainingConfig(Section):

@@ -119,7 +119,10 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
         if not equals or not key.strip():
             raise ConfigError(f"Cannot read {assignment!r}: write SECTION.KEY=VALUE, e.g. split.seed=3.")
         is_label = text.isdigit() and text.startswith("0") and len(text) > 1  # BIDS' 01 is no octal number
-        values[key.strip()] = text if is_label else yaml.safe_load(text)
+        try:
+            values[key.strip()] = text if is_label else yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"Cannot read the value of {assignment!r} as YAML: quote it.") from error
     return values
 
 

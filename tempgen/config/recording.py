@@ -34,6 +34,12 @@ class PreprocessConfig(Section):
         ),
     )
 
+    @model_validator(mode="after")
+    def _no_unused_keys(self) -> Self:
+        if self.drift != "cosine":
+            self.refuse_unused(("drift_cutoff_s",), because=f"with drift: {self.drift}")
+        return self
+
 
 class BidsConfig(Section):
     """What to read of a BIDS dataset."""
@@ -66,6 +72,14 @@ class BidsConfig(Section):
         None,
         description="Column of events.tsv; null: stim_file, stimulus or trial_type, whichever comes first. Source: BIDS.",
     )
+
+    @model_validator(mode="after")
+    def _no_unused_keys(self) -> Self:
+        if self.onsets == "nearest":
+            self.refuse_unused(("resample_tr_s",), because="with onsets: nearest")
+        if self.derivatives is None:
+            self.refuse_unused(("space",), because="without derivatives")
+        return self
 
 
 class DataConfig(Section):
@@ -111,6 +125,10 @@ class DataConfig(Section):
             self.refuse_unused(("bids",), because=f"with source: {self.source}")
         else:
             self.refuse_unused(("roi", "atlases", "sessions"), because="with source: bids (use bids.mask)")
+        if self.source != "bids" and isinstance(self.preprocess.confounds, tuple):
+            raise ValueError(
+                "NSD's motion files have no column names: set preprocess.confounds to true or false"
+            )
         if self.source != "bids" and not self.subject.isdigit():
             raise ValueError(f"subject {self.subject!r} is no NSD subject: give its number, e.g. 1")
         return self

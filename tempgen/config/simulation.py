@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from tempgen.config.section import Section
 
 Code = Literal["static", "sustained", "rotating"]
 
 
-class SimulationConfig(BaseModel):
+class SimulationConfig(Section):
     """Simulated subjects in NSD's layout.
 
     Raises
@@ -25,8 +27,6 @@ class SimulationConfig(BaseModel):
     >>> SimulationConfig(code="static", snr=0).time_to_peak_s
     (2.7, 5.7)
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     code: Code = Field(
         "rotating",
@@ -133,8 +133,5 @@ class SimulationConfig(BaseModel):
             "sustained": ("rotation_deg_per_s",),
             "rotating": (),
         }
-        for key in unused[self.code]:
-            # a default may be given, so that what was written with every key can be read again
-            if getattr(self, key) != type(self).model_fields[key].default:
-                raise ValueError(f"{key} would not be used by the {self.code} code: remove it")
+        self.refuse_unused(unused[self.code], because=f"by the {self.code} code")
         return self

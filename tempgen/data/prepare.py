@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from tempgen.config.files import differences, fingerprint
@@ -75,7 +76,12 @@ def prepare_store(
     """
     preprocess = preprocess or PreprocessConfig()
     recipe = dict(recipe or {"preprocess": preprocess.model_dump(mode="json"), "image_size": image_size})
-    recipe |= {"n_runs": len(source.runs), "n_voxels_in_mask": int(source.mask.sum())}
+    recipe["recording"] = {
+        "kind": source.kind,
+        "subject": source.subject,
+        "runs": [run.name for run in source.runs],
+        "n_voxels_in_mask": int(source.mask.sum()),
+    }
     if out.exists() and not overwrite:
         _check_same_recipe(out, recipe)
         say(f"{out} is done: {len(source.runs)} runs")
@@ -166,7 +172,8 @@ def _prepare_runs(
         unit="run",
         disable=None,
     )
-    with progress, ThreadPoolExecutor(max_workers=n_jobs or os.cpu_count()) as pool:
+    n_cores = len(os.sched_getaffinity(0))  # what a cluster gives this process, not what the node has
+    with progress, threadpool_limits(1, "blas"), ThreadPoolExecutor(n_jobs or n_cores) as pool:
         futures = [pool.submit(_prepare_run, source, index, partial, bold, preprocess) for index in waiting]
         try:
             for future in as_completed(futures):

@@ -73,7 +73,12 @@ class PixelScorer:
 class LabelScorer:
     """The largest of the predicted one-hot outputs names the label; accuracy is 0 or 1 per trial."""
 
-    metrics: Sequence[Metric]
+    metric: Metric
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """Accuracy alone."""
+        return (self.metric,)
 
     def score(
         self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]
@@ -84,8 +89,8 @@ class LabelScorer:
             label_accuracy(seen_labels=labels, predicted_labels=predicted)
             for labels in target_images.values()
         ]
-        (metric,) = self.metrics
-        return ImageScores({metric.name: np.stack(accuracy)}, {metric.name: float(metric.chance or 0)})
+        chance = float("nan") if self.metric.chance is None else self.metric.chance
+        return ImageScores({self.metric.name: np.stack(accuracy)}, {self.metric.name: chance})
 
 
 def cells_to_score(

@@ -159,7 +159,7 @@ def generalization_matrix(
         raise ResultsError("The results do not say how wide the window is (attribute n_tr). Evaluate again.")
     apart = np.abs(scores.train_delta.to_numpy()[:, np.newaxis] - scores.test_delta.to_numpy())
     cells = ("train_delta", "test_delta")
-    chance = np.where(np.isnan(mean), np.nan, _cell_chance(results, metric, target).transpose(*cells))
+    chance = np.where(np.isnan(mean), np.nan, _cell_chance(results, metric).transpose(*cells))
     if above_chance:
         _require_chance(chance, mean, metric)
         mean, chance = mean - chance, chance - chance
@@ -222,7 +222,7 @@ def _unit_of_trials(scores: xr.DataArray, unit: str) -> NDArray[Any]:
     return scores.coords[unit].to_numpy()
 
 
-def _cell_chance(results: xr.Dataset, metric: str, target: str) -> xr.DataArray:
+def _cell_chance(results: xr.Dataset, metric: str) -> xr.DataArray:
     """Chance of each cell: as measured beside the scores, else the metric's fixed level, else NaN."""
     axes = {name: results[name] for name in SCORE_DIMS[:2]}
     shape = tuple(results.sizes[name] for name in axes)
@@ -230,15 +230,13 @@ def _cell_chance(results: xr.Dataset, metric: str, target: str) -> xr.DataArray:
     measured = results.get(f"{metric}_chance")
     if measured is None:
         return everywhere * float(results[metric].attrs.get("chance", np.nan))
-    if "target" in measured.dims:
-        measured = measured.sel(target=target)
     return everywhere * measured
 
 
 def _chance(
     results: xr.Dataset, metric: str, target: str, decoder: Decoder, scores: xr.DataArray
 ) -> NDArray[np.float64]:
-    chance = _select_decoder(_cell_chance(results, metric, target), results, decoder)
+    chance = _select_decoder(_cell_chance(results, metric), results, decoder)
     return chance.sel(test_delta=scores.test_delta).to_numpy().astype(np.float64)
 
 
@@ -265,7 +263,7 @@ def _inherited_attrs(results: xr.Dataset, metric: str, target: str, *, above_cha
         for name in (
             "subject",
             "data_kind",
-            "code",
+            "note_code",
             "tr_s",
             "start_tr",
             "n_tr",

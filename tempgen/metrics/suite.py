@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +46,15 @@ class ImageSuite:
     Parameters
     ----------
     seen_images : array of float, shape (n_images, height, width, 3)
-        Each distinct seen image once, RGB in [0, 1], at least 11 pixels a side. About four times their memory is held.
+        Each distinct seen image once, RGB in [0, 1], for SSIM at least 11 pixels a side. About four times their memory is held.
+    metrics : sequence of str
+        Which of ``IMAGE_METRICS`` to compute.
 
     Raises
     ------
     MetricError
-        If there are fewer than two images, they are too small or not RGB, or values are not floats in [0, 1].
+        If a metric is unknown, there are fewer than two images, they are too small or not RGB, or values are not floats
+        in [0, 1].
 
     Examples
     --------
@@ -63,16 +66,23 @@ class ImageSuite:
     0.5
     """
 
-    def __init__(self, seen_images: NDArray[Any]) -> None:
+    def __init__(self, seen_images: NDArray[Any], metrics: Sequence[str] = tuple(IMAGE_METRICS)) -> None:
+        unknown = [name for name in metrics if name not in IMAGE_METRICS]
+        if unknown or not metrics:
+            raise MetricError(
+                f"Metrics {list(metrics)} were asked for; choose of {', '.join(IMAGE_METRICS)}."
+            )
         seen_images = check_images(seen_images, name="seen_images")
         if len(seen_images) < 2:
             raise MetricError(
                 "The pool has one seen image; needed are at least 2, the target and one to tell it from."
             )
+        self.metrics = tuple(metrics)
         self.image_shape = seen_images.shape[1:]
         self.n_images = len(seen_images)
         self._rows = standardize_rows(seen_images.reshape(self.n_images, -1))
-        self._moments = ssim_moments(seen_images)
+        if "ssim" in self.metrics:
+            self._moments = ssim_moments(seen_images)
 
     def score(
         self, reconstructed: NDArray[Any], *, target_images: Mapping[str, NDArray[Any]], n_shifts: int = 4
@@ -107,36 +117,65 @@ class ImageSuite:
             raise MetricError("No target was named; give at least {'current': positions in the pool}.")
         n_trials = len(reconstructed)
         targets = np.stack(
-            [check_target_image(t, n_trials=n_trials, n_images=self.n_images) for t in target_images.values()]
+            [
+                check_target_image(target, n_trials=n_trials, n_images=self.n_images)
+                for target in target_images.values()
+            ]
         )
         compared = np.concatenate(
             [targets, mismatched_images(targets, n_images=self.n_images, n_shifts=n_shifts)]
         )
-        score = {name: np.empty(targets.shape, dtype=np.float32) for name in IMAGE_METRICS}
-        structure = np.empty(compared.shape, dtype=np.float32)
-        mismatched_pixcorr = np.empty(n_trials, dtype=np.float32)
-        size = max(1, _BLOCK_VALUES // max(reconstructed[0].size, self.n_images))
-        for first in range(0, n_trials, size):
-            block = slice(first, first + size)
-            correlation = correlate_rows(
-                standardize_rows(reconstructed[block].reshape(-1, self._rows.shape[1])), self._rows
-            )
+        score: dict[str, NDArray[np.float32]] = {}
+        chance = {name: metric.chance for name, metric in IMAGE_METRICS.items() if metric.chance is not None}
+        if "pixcorr" in self.metrics or "identification" in self.metrics:
+            score |= {
+                name: np.empty(targets.shape, dtype=np.float32) for name in ("pixcorr", "identification")
+            }
+            chance["pixcorr"] = self._score_correlation(reconstructed, targets, score)
+        if "ssim" in self.metrics:
+            structure = self._structure(reconstructed, compared)
+            score["ssim"] = structure[: len(targets)]
+            chance["ssim"] = _mean(structure[len(targets) :])
+        return ImageScores(
+            {name: score[name] for name in self.metrics}, {name: chance[name] for name in self.metrics}
+        )
+
+    def _blocks(self, n_trials: int) -> Iterator[slice]:
+        """Trials worked on at once, such that memory stays bounded."""
+        size = max(1, _BLOCK_VALUES // max(int(np.prod(self.image_shape)), self.n_images))
+        return (slice(first, first + size) for first in range(0, n_trials, size))
+
+    def _score_correlation(
+        self,
+        reconstructed: NDArray[np.float32],
+        targets: NDArray[np.intp],
+        score: dict[str, NDArray[np.float32]],
+    ) -> float:
+        """Fill in PixCorr and identification from one matrix of correlations; returns PixCorr's chance."""
+        mismatched = np.empty(len(reconstructed), dtype=np.float32)
+        for block in self._blocks(len(reconstructed)):
+            rows = standardize_rows(reconstructed[block].reshape(-1, self._rows.shape[1]))
+            correlation = correlate_rows(rows, self._rows)
             for row, target_image in enumerate(targets[:, block]):
                 score["identification"][row, block] = identification_from_correlation(
                     correlation, target_image
                 )
                 score["pixcorr"][row, block] = _chosen(correlation, target_image)
-            mismatched_pixcorr[block] = _mean_without(correlation, targets[:, block])
+            mismatched[block] = _mean_without(correlation, targets[:, block])
+        return _mean(mismatched)
+
+    def _structure(
+        self, reconstructed: NDArray[np.float32], compared: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """SSIM of each reconstruction with each image it is compared with, shape of ``compared``."""
+        structure = np.empty(compared.shape, dtype=np.float32)
+        for block in self._blocks(len(reconstructed)):
             moments = ssim_moments(reconstructed[block])
             for row, seen_image in enumerate(compared[:, block]):
                 structure[row, block] = ssim_from_moments(
                     seen=self._moments, seen_image=seen_image, reconstructed=moments
                 )
-        score["ssim"] = structure[: len(targets)]
-        chance = {name: metric.chance for name, metric in IMAGE_METRICS.items() if metric.chance is not None}
-        chance["pixcorr"] = _mean(mismatched_pixcorr)
-        chance["ssim"] = _mean(structure[len(targets) :])
-        return ImageScores(score, chance)
+        return structure
 
 
 def _chosen(correlation: NDArray[np.float32], target_image: NDArray[np.intp]) -> NDArray[np.float32]:

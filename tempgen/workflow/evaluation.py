@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from tempgen.config import Analysis
-from tempgen.data.store import label_names_of, read_seen_images
+from tempgen.data.store import read_seen_images
 from tempgen.data.window_dataset import WindowDataset
 from tempgen.decoders import TargetSpec, area_average, load_decoder, predict_lags
 from tempgen.errors import ConfigError
@@ -43,7 +42,7 @@ def evaluate_decoders(
     ConfigError
         If a result of another analysis is in the way, or a metric does not exist.
     """
-    store = prepare_recording(analysis, say=say) if store is None else store
+    store = prepare_recording(analysis, say=say, overwrite=overwrite) if store is None else store
     places, sets = Places(analysis), TrialSets.of(analysis, store)
     folders = trained_deltas(analysis, sets)
     general_delta = analysis.training.general_delta
@@ -98,20 +97,19 @@ def evaluate_decoders(
 def _scorer(sets: TrialSets, windows: WindowDataset) -> Scorer:
     spec, evaluation = sets.target_spec, sets.analysis.evaluation
     if spec.kind == "labels":
-        names = label_names_of(sets.store)
-        return LabelScorer(_chosen_metrics(dict(label_metrics(len(names))), evaluation.metrics))
+        (accuracy,) = _chosen_metrics(dict(label_metrics(len(spec.names))), evaluation.metrics)
+        return LabelScorer(accuracy)
     shown = windows.table[["previous_image", "image_id", "next_image"]].to_numpy()
     image_ids = np.unique(shown[shown >= 0])
-    images: NDArray[np.float32] = read_seen_images(sets.store, image_ids).astype(np.float32) / np.float32(255)
-    size = evaluation.image_size or images.shape[1]
-    if size != images.shape[1]:
-        images = area_average(images, size)
-    at_size = TargetSpec(kind="pixels", size=spec.size, image_size=size)
+    size = evaluation.image_size or sets.store.sizes["row"]
+    metrics = _chosen_metrics(dict(IMAGE_METRICS), evaluation.metrics)
     return PixelScorer(
-        suite=ImageSuite(images),
+        suite=ImageSuite(
+            area_average(read_seen_images(sets.store, image_ids), size), [metric.name for metric in metrics]
+        ),
         image_ids=image_ids,
-        reconstruct=at_size.reconstruct,
-        metrics=_chosen_metrics(dict(IMAGE_METRICS), evaluation.metrics),
+        reconstruct=TargetSpec(kind="pixels", size=spec.size, image_size=size).reconstruct,
+        metrics=metrics,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from tempgen.config import Analysis
 from tempgen.config.files import packaged_file
@@ -17,7 +19,7 @@ NOTEBOOK = "general_vs_specialized.ipynb"
 def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = False) -> list[Path]:
     """Execute the notebook on the analysis' result; figures and the executed notebook land in its figures folder.
 
-    Figures that are newer than the result are kept.
+    Figures that are newer than the result and were drawn with the same settings are kept.
 
     Raises
     ------
@@ -30,15 +32,6 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
     if not places.results.exists():
         raise ResultsError(f"There is no result {places.results}: run 'tempgen evaluate' first.")
     executed = places.figures / NOTEBOOK
-    if not overwrite and executed.exists() and executed.stat().st_mtime > places.results.stat().st_mtime:
-        say(f"{places.figures} is done")
-        return _figures_in(places.figures)
-    try:
-        import papermill
-    except ImportError as error:
-        raise ConfigError(
-            "Figures are made by a notebook, which needs papermill: pip install 'tempgen[notebooks]'."
-        ) from error
     config = analysis.figures
     parameters = {
         "results": str(places.results.resolve()),
@@ -48,6 +41,15 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
         "level": config.level,
         "formats": list(config.formats),
     }
+    if not overwrite and _is_drawn(executed, parameters, results=places.results):
+        say(f"{places.figures} is done")
+        return _figures_in(places.figures)
+    try:
+        import papermill
+    except ImportError as error:
+        raise ConfigError(
+            "Figures are made by a notebook, which needs papermill: pip install 'tempgen[notebooks]'."
+        ) from error
     with whole_file(executed) as temporary:
         papermill.execute_notebook(
             str(packaged_file("notebooks", NOTEBOOK)),
@@ -61,6 +63,14 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
     figures = _figures_in(places.figures)
     say("figures:\n" + "\n".join(f"  {path}" for path in figures))
     return figures
+
+
+def _is_drawn(executed: Path, parameters: dict[str, Any], *, results: Path) -> bool:
+    """Whether the notebook was executed with these parameters, after the result was written."""
+    if not executed.exists() or executed.stat().st_mtime <= results.stat().st_mtime:
+        return False
+    metadata = json.loads(executed.read_text(encoding="utf-8"))["metadata"]
+    return bool(metadata.get("papermill", {}).get("parameters") == parameters)
 
 
 def _figures_in(folder: Path) -> list[Path]:

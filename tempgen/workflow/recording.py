@@ -78,9 +78,23 @@ def _recipe(analysis: Analysis) -> dict[str, Any]:
 
 
 def prepare_recording(
-    analysis: Analysis, *, say: Say = print, n_jobs: int | None = None, overwrite: bool = False
+    analysis: Analysis,
+    *,
+    say: Say = print,
+    n_jobs: int | None = None,
+    overwrite: bool = False,
+    recheck: bool = False,
 ) -> xr.Dataset:
     """Open the analysis' store, preparing it (and simulating its subject) if it is not there.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        Runs at a time.
+    overwrite : bool
+        Make a store of another analysis again.
+    recheck : bool
+        Look whether the dataset still holds the runs that the store was made of (more sessions may have arrived).
 
     Raises
     ------
@@ -92,8 +106,8 @@ def prepare_recording(
     places, recipe = Places(analysis), _recipe(analysis)
     if places.store.exists():
         made_with = json.loads(open_store(places.store).attrs["recipe"])
-        made_with = {key: made_with[key] for key in made_with if not key.startswith("n_")}
-        if is_done(made_with, recipe, what=places.store, overwrite=overwrite):
+        made_with.pop("recording")  # what the dataset held then; it may be gone by now
+        if is_done(made_with, recipe, what=places.store, overwrite=overwrite) and not recheck:
             return open_store(places.store)
     preprocess = analysis.data.preprocess
     if analysis.data.source == "simulated":

@@ -49,7 +49,7 @@ def train_decoders(
     ConfigError
         If a decoder of another analysis is in the way.
     """
-    store = prepare_recording(analysis, say=say) if store is None else store
+    store = prepare_recording(analysis, say=say, overwrite=overwrite) if store is None else store
     places, sets = Places(analysis), TrialSets.of(analysis, store)
     say(sets.window.describe())
     say(sets.split.describe())

@@ -49,6 +49,10 @@ def test_all_problems_are_listed_at_once(tmp_path):
         ({"data": {"source": "nsd", "path": "nsd", "simulate": {"snr": 1.0}}}, "simulate"),
         ({"data": {"source": "nsd", "path": "nsd", "bids": {"task": "x"}}}, "bids"),
         ({"data": {"source": "bids", "path": "b", "roi": "V1"}}, "roi"),
+        ({"data": {"preprocess": {"drift": "linear", "drift_cutoff_s": 100.0}}}, "drift_cutoff_s"),
+        ({"data": {"source": "bids", "path": "b", "bids": {"resample_tr_s": 1.0}}}, "resample_tr_s"),
+        ({"data": {"source": "bids", "path": "b", "bids": {"space": "T1w"}}}, "space"),
+        ({"decoder": {"target": "labels", "target_size": 8}}, "target_size"),
         ({"window": {"start_tr": 2, "t0_s": 4.0}}, "t0_s"),
         ({"window": {"duration_s": 7.8, "n_tr": 5}}, "n_tr"),
         ({"split": {"n_test_runs": 4, "test_fraction": 0.1}}, "test_fraction"),
@@ -73,9 +77,26 @@ def test_subject_labels_keep_their_zeros(tmp_path, text, label):
     assert load_analysis(path, parse_assignments([text])).data.subject == label
 
 
-def test_assignment_without_a_value_is_refused():
-    with pytest.raises(ConfigError, match="SECTION.KEY=VALUE"):
+def test_assignment_that_cannot_be_read_is_refused():
+    with pytest.raises(ConfigError, match=r"SECTION\.KEY=VALUE"):
         parse_assignments(["split.seed"])
+    with pytest.raises(ConfigError, match="quote it"):
+        parse_assignments(["training.deltas=[1"])
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ({"decoder": {"alphas": [1.0, -1.0]}}, "greater than 0"),
+        ({"decoder": {"alphas": []}}, "at least 1 item"),
+        ({"data": {"preprocess": {"confounds": ["trans_x"]}}}, "no column names"),
+        ({"data": {"source": "nsd"}}, "path is needed"),
+        ({"data": {"subject": "sub-01"}}, "give its number"),
+    ],
+)
+def test_value_that_cannot_work_is_refused_at_once(tmp_path, content, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        load_analysis(written(tmp_path, **content))
 
 
 def test_overrides_win_over_the_file(tmp_path):

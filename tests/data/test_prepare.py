@@ -163,6 +163,14 @@ def test_finished_store_is_kept_and_another_recipe_refused(source, tmp_path):
     assert json.loads(remade.attrs["recipe"])["preprocess"]["drift"] == "linear"
 
 
+def test_store_of_fewer_runs_is_not_taken_for_the_whole_recording(source, tmp_path):
+    out = tmp_path / "store.zarr"
+    part = make_source(tmp_path, runs=source.runs[:2], trials=source.trials[source.trials["run"] < 2])
+    prepare_store(part, out, say=silent)
+    with pytest.raises(StoreError, match=r"recording\.runs"):
+        prepare_store(source, out, say=silent)
+
+
 def test_store_of_another_format_is_refused(source, tmp_path):
     out = prepare_store(source, tmp_path / "store.zarr", say=silent)
     metadata = json.loads((out / "zarr.json").read_text())

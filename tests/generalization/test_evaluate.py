@@ -106,7 +106,7 @@ def test_labels_are_scored_by_accuracy_against_each_neighbour(trials):
             for name in ("image_id", "previous_image", "next_image")
         }
     )
-    scorer = LabelScorer(list(label_metrics(7).values()))
+    scorer = LabelScorer(label_metrics(7)["accuracy"])
     results = evaluated(
         [(0, 0, np.eye(7, dtype=np.float32)[labels["image_id"]])], None, labels, scorer=scorer
     )

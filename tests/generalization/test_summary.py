@@ -89,17 +89,6 @@ def test_chance_is_the_measured_one_of_each_cell_or_the_metrics_own():
     assert np.isnan(unknown.chance).all()
 
 
-def test_chance_may_depend_on_the_target():
-    results = _results()
-    per_target = results.pixcorr_chance.expand_dims(target=results.target).copy() + xr.DataArray(
-        [1.0, 2.0, 3.0], dims="target"
-    )
-    curve = lag_curve(
-        results.assign(pixcorr_chance=per_target), "pixcorr", decoder="general", target="next", n_draws=5
-    )
-    np.testing.assert_allclose(curve.chance, DELTAS / 1000 + 3)
-
-
 def test_attributes_name_the_interval_the_counts_and_the_data():
     attrs = lag_curve(_results(), "pixcorr", decoder="general", n_draws=20, level=0.9).attrs
     assert attrs["interval"] == "90 % bootstrap interval over images"

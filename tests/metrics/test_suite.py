@@ -99,3 +99,26 @@ def test_reconstructions_of_another_size_and_pools_of_one_are_refused():
         ImageSuite(seen).score(reconstructed[:, :12], target_images=targets)
     with pytest.raises(MetricError, match="No target"):
         ImageSuite(seen).score(reconstructed, target_images={})
+
+
+@pytest.mark.parametrize("chosen", [["pixcorr"], ["ssim"], ["identification", "pixcorr"]])
+def test_only_the_chosen_metrics_are_computed_and_they_are_the_same(chosen):
+    seen, reconstructed, targets = _reconstructions()
+    whole = ImageSuite(seen).score(reconstructed, target_images=targets)
+    part = ImageSuite(seen, chosen).score(reconstructed, target_images=targets)
+    assert list(part.score) == list(part.chance) == chosen
+    for name in chosen:
+        np.testing.assert_array_equal(part.score[name], whole.score[name])
+
+
+def test_small_images_can_be_scored_without_ssim():
+    small = np.random.default_rng(0).random((4, 8, 8, 3))
+    scores = ImageSuite(small, ["pixcorr"]).score(small, target_images={"current": np.arange(4)})
+    np.testing.assert_allclose(scores.score["pixcorr"], 1, atol=1e-6)
+    with pytest.raises(MetricError, match="SSIM"):
+        ImageSuite(small)
+
+
+def test_unknown_metric_is_refused_with_the_known_ones():
+    with pytest.raises(MetricError, match="pixcorr, ssim, identification"):
+        ImageSuite(np.zeros((2, 16, 16, 3)), ["clip"])
