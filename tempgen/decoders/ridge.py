@@ -110,6 +110,10 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):
         self.target_ = target or TargetSpec("features")
         return self
 
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "fit_"):
+            raise DecoderError("This decoder is not fitted: call fit, or load one with from_pretrained.")
+
     def predict(self, X: ArrayLike) -> NDArray[np.float32]:
         """Predicted targets: (n_trials, n_tr, n_voxels) -> (n_trials, n_targets).
 
@@ -118,8 +122,7 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):
         DecoderError
             If the decoder is not fitted, or was fitted on other windows.
         """
-        if not hasattr(self, "fit_"):
-            raise DecoderError("This decoder is not fitted: call fit, or load one with from_pretrained.")
+        self._check_fitted()
         windows = _windows(X)
         if windows.shape[1:] != (self.n_tr_in_, self.n_voxels_in_):
             raise DecoderError(
@@ -153,7 +156,13 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):
             An older decoder there stays until the new one is whole.
         provenance : mapping, optional
             How the decoder was made: plain values, shown in the card.
+
+        Raises
+        ------
+        DecoderError
+            If the decoder is not fitted.
         """
+        self._check_fitted()
         from safetensors.numpy import save_file
 
         config = {

@@ -183,3 +183,13 @@ def test_windows_of_another_shape_are_refused(decoder, groups):
         RidgeDecoder().fit(windows[:-1], pixels, groups=groups)
     with pytest.raises(DecoderError, match="not fitted"):
         RidgeDecoder().predict(windows)
+
+
+def test_unfitted_decoder_is_neither_saved_nor_asked(tmp_path):
+    for use in (
+        lambda: RidgeDecoder().save_pretrained(tmp_path / "decoder"),
+        lambda: RidgeDecoder().predict(np.zeros((1, 2, 3))),
+    ):
+        with pytest.raises(DecoderError, match="not fitted"):
+            use()
+    assert not any(tmp_path.iterdir())
