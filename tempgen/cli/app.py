@@ -65,7 +65,7 @@ def _load(file: Path | None, assignments: list[str] | None, **overrides: Any) ->
 
     given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
     analysis = load_analysis(file, {**parse_assignments(assignments or []), **given})
-    if file is None and not DEFAULT_FILE.is_file():
+    if file is None and not DEFAULT_FILE.is_file() and analysis.data.source == "simulated":
         typer.echo(
             "no analysis file given: this is the demo's SIMULATED subject (write your own with 'tempgen init')"
         )
@@ -242,6 +242,9 @@ def main() -> None:
         app()
     except TempgenError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:  # a full disk, a folder that may not be written
+        typer.echo(f"{type(error).__name__}: {error}; what was finished before is kept", err=True)
         sys.exit(1)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:

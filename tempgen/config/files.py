@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +21,45 @@ from tempgen.windows import format_deltas
 DEFAULT_FILE = Path("tempgen.yaml")
 """Taken by every command where it exists in the current folder."""
 Model = TypeVar("Model", bound=BaseModel)
+_ALTERNATIVES = {
+    "split.n_test_runs": ("split.test_fraction",),
+    "split.test_fraction": ("split.n_test_runs",),
+    "window.start_tr": ("window.t0_s",),
+    "window.t0_s": ("window.start_tr",),
+    "window.duration_s": ("window.n_tr",),
+    "window.n_tr": ("window.duration_s",),
+}
+"""Two ways to say one thing: an override of one replaces the other in the file."""
 _DELTA_KEYS = ("deltas", "sessions")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 01 is a label, as in BIDS, not an octal number."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:int"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")
+)
+
+
+def read_yaml(text: str) -> Any:
+    """Plain values of a YAML text.
+
+    Raises
+    ------
+    yaml.YAMLError
+        If it is no YAML.
+
+    Examples
+    --------
+    >>> read_yaml("subject: 010"), read_yaml("10")
+    ({'subject': '010'}, 10)
+    """
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader
 
 
 def packaged_file(folder: str, name: str) -> Path:
@@ -59,7 +98,7 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
     if not path.is_file():
         raise ConfigError(f"There is no analysis file {path}: write one with 'tempgen init {path}'.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     content = {} if content is None else content
@@ -69,6 +108,9 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
         )
     for key, value in (overrides or {}).items():
         _set_dotted(content, key, value)
+        for other in _ALTERNATIVES.get(key, ()):
+            if other not in (overrides or {}):
+                _remove_dotted(content, other)
     return validate(Analysis, content, origin=str(path))
 
 
@@ -118,9 +160,8 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"Cannot read {assignment!r}: write SECTION.KEY=VALUE, e.g. split.seed=3.")
-        is_label = text.isdigit() and text.startswith("0") and len(text) > 1  # BIDS' 01 is no octal number
         try:
-            values[key.strip()] = text if is_label else yaml.safe_load(text)
+            values[key.strip()] = read_yaml(text)
         except yaml.YAMLError as error:
             raise ConfigError(f"Cannot read the value of {assignment!r} as YAML: quote it.") from error
     return values
@@ -134,6 +175,12 @@ def _set_dotted(content: dict[str, Any], key: str, value: Any) -> None:
             raise ConfigError(f"Cannot set {key}: {parent} is a value, not a section.")
         content = below
     content[last] = value
+
+
+def _remove_dotted(content: dict[str, Any], key: str) -> None:
+    section, name = key.split(".")
+    if isinstance(content.get(section), dict):
+        content[section].pop(name, None)
 
 
 def write_analysis(path: Path, *, source: str, data: Path | None, name: str) -> Path:

@@ -117,6 +117,12 @@ def _runs_with_trials(
     layout: NsdLayout, session: int, file_runs: list[int], *, with_motion: bool
 ) -> Iterator[tuple[RunFile, NDArray[np.int64]]]:
     """Runs of a session with their designs, numbered as NSD does: without the resting runs before them."""
+    without_design = sorted(set(layout.bold_runs(session)) - set(file_runs))
+    if without_design:
+        missing = layout.design(session=session, run=without_design[0])
+        raise SourceDataError(
+            f"Runs {without_design} of session {session} have BOLD and no design: {missing} is missing. Fetch it again."
+        )
     designs = {run: _read_design(layout, session, run) for run in file_runs}
     kept = [run for run in file_runs if designs[run].any()]
     if len(file_runs) != len(kept) and len(kept) != RUNS_PER_SESSION:
@@ -178,10 +184,10 @@ def _check_bold(path: Path, *, n_rows: int, mask_shape: tuple[int, ...]) -> None
             f"{path} has volumes of {header.shape[:3]} voxels, the region's mask has {mask_shape}. "
             "Use ROI files of the same subject and resolution."
         )
-    if n_rows > header.shape[3]:
+    if not header.shape[3] - 1 <= n_rows <= header.shape[3]:
         raise SourceDataError(
             f"The design of {path.name} has {n_rows} rows, the run has {header.shape[3]} volumes. "
-            "A design may be shorter than its run, never longer: fetch both files again."
+            "NSD's designs have one row less than volumes: fetch both files again."
         )
     if header.tr_s is not None and header.tr_s not in _UNSET_TR_S and abs(header.tr_s - TR_S) > 0.01 * TR_S:
         raise SourceDataError(
@@ -196,7 +202,12 @@ def _shared_images(layout: NsdLayout) -> NDArray[np.int64]:
         raise SourceDataError(
             f"{layout.experiment_design} is missing: it says which images all subjects saw. Copy it."
         )
-    return np.asarray(loadmat(layout.experiment_design)["sharedix"], dtype=np.int64).ravel()
+    try:
+        return np.asarray(loadmat(layout.experiment_design)["sharedix"], dtype=np.int64).ravel()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceDataError(
+            f"{layout.experiment_design} cannot be read ({error}); needed is NSD's file with 'sharedix'. Fetch it again."
+        ) from error
 
 
 def _trials(designs: list[NDArray[np.int64]], shared: NDArray[np.int64]) -> pd.DataFrame:

@@ -79,8 +79,14 @@ class NsdLayout:
 
     def runs_on_disk(self) -> list[tuple[int, int]]:
         """(session, run) of every design file, sorted."""
-        pattern = re.compile(r"design_session(\d+)_run(\d+)\.tsv$")
-        found = (
-            pattern.search(path.name) for path in (self.timeseries_folder / "design").glob("design_*.tsv")
-        )
+        return self._numbered("design", "design_session*_run*.tsv")
+
+    def bold_runs(self, session: int) -> list[int]:
+        """Runs of a session that have a BOLD file, sorted."""
+        found = self._numbered("timeseries", "timeseries_session*_run*.nii.gz")
+        return [run for session_of_run, run in found if session_of_run == session]
+
+    def _numbered(self, folder: str, pattern: str) -> list[tuple[int, int]]:
+        numbers = re.compile(r"session(\d+)_run(\d+)\.")
+        found = (numbers.search(path.name) for path in (self.timeseries_folder / folder).glob(pattern))
         return sorted((int(match[1]), int(match[2])) for match in found if match)

@@ -89,8 +89,14 @@ def lag_curve(
             f"Train and evaluate it first; it needs train_delta {_needed_deltas(results, decoder)}."
         )
     units = _unit_of_trials(scores, unit)
-    low, high = cluster_bootstrap(values[:, scored], units[scored], n_draws=n_draws, level=level, seed=seed)
     mean = _mean_over_trials(values)
+    n_units = len(np.unique(units[scored]))
+    if n_units == 1:
+        low = high = np.full_like(mean, np.nan)
+    else:
+        low, high = cluster_bootstrap(
+            values[:, scored], units[scored], n_draws=n_draws, level=level, seed=seed
+        )
     chance = _chance(results, metric, target, decoder, scores)
     method = "percentile cluster bootstrap of the mean over trials"
     if above_chance:
@@ -105,14 +111,16 @@ def lag_curve(
         attrs=_inherited_attrs(results, metric, target, above_chance=above_chance)
         | {
             "decoder": decoder,
-            "interval": f"{100 * level:g} % bootstrap interval over {plural}",
+            "interval": f"{100 * level:g} % bootstrap interval over {plural}"
+            if n_units > 1
+            else f"no interval: all trials are of one of the {plural}",
             "interval_method": method,
             "interval_unit": unit,
             "interval_level": level,
             "n_draws": n_draws,
             "seed": seed,
             "n_trials": int(scored.sum()),
-            "n_units": len(np.unique(units[scored])),
+            "n_units": n_units,
             "n_images": len(np.unique(_unit_of_trials(scores, "image_id")[scored])),
         },
     )

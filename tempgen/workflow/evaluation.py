@@ -55,7 +55,9 @@ def evaluate_decoders(
     }
     if places.results.exists():
         results = open_results(places.results)
-        if is_done(recipe_of(results), recipe, what=places.results, overwrite=overwrite):
+        if is_done(
+            recipe_of(results), recipe, what=places.results, overwrite=overwrite, remake="tempgen evaluate"
+        ):
             say(f"{places.results} is done")
             return results
     windows = sets.windows("test")

@@ -47,8 +47,10 @@ class Places:
         return self.folder / "decoders" / self.analysis.decoder.kind / f"delta_{delta:+03d}"
 
 
-def is_done(made_with: Mapping[str, Any], recipe: Mapping[str, Any], *, what: Path, overwrite: bool) -> bool:
-    """Whether an existing artefact can be kept.
+def is_done(
+    made_with: Mapping[str, Any], recipe: Mapping[str, Any], *, what: Path, overwrite: bool, remake: str
+) -> bool:
+    """Whether an existing artefact can be kept; ``remake`` is the command that makes it.
 
     Returns
     -------
@@ -68,5 +70,5 @@ def is_done(made_with: Mapping[str, Any], recipe: Mapping[str, Any], *, what: Pa
     listed = "\n".join(f"  - {line}" for line in changed)
     raise ConfigError(
         f"{what} was made with another analysis:\n{listed}\n"
-        "Choose another 'folder' in the analysis file, or make it again with --overwrite."
+        f"Choose another 'folder' in the analysis file, or make it again with '{remake} --overwrite'."
     )

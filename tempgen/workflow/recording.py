@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +18,12 @@ from tempgen.workflow.places import Places, is_done
 Say = Callable[[str], None]
 
 
-def simulate_recording(analysis: Analysis, *, say: Say = print) -> None:
-    """Write the analysis' simulated subject, unless it is there."""
+def simulate_recording(analysis: Analysis, *, say: Say = print, overwrite: bool = False) -> None:
+    """Write the analysis' simulated subject, unless it is there.
+
+    With ``overwrite`` a subject that this analysis' folder holds of another simulation makes room; one in a folder that
+    the user named (``data.path``) is never removed.
+    """
     from tempgen.data.simulate import simulate_nsd
 
     places = Places(analysis)
@@ -27,6 +32,8 @@ def simulate_recording(analysis: Analysis, *, say: Say = print) -> None:
         f"simulated subject {analysis.data.subject} in {places.dataset}: {config.code} code, "
         f"signal-to-noise ratio {config.snr:g}, {config.n_sessions} sessions"
     )
+    if overwrite and analysis.data.path is None:
+        shutil.rmtree(places.dataset, ignore_errors=True)
     simulate_nsd(places.dataset, config, subjects=(int(analysis.data.subject),))
 
 
@@ -106,16 +113,22 @@ def prepare_recording(
     places, recipe = Places(analysis), _recipe(analysis)
     if places.store.exists():
         made_with = json.loads(open_store(places.store).attrs["recipe"])
-        made_with.pop("recording")  # what the dataset held then; it may be gone by now
-        if is_done(made_with, recipe, what=places.store, overwrite=overwrite) and not recheck:
+        made_with.pop("recording", None)  # what the dataset held then; it may be gone by now
+        if (
+            is_done(made_with, recipe, what=places.store, overwrite=overwrite, remake="tempgen prepare")
+            and not recheck
+        ):
             return open_store(places.store)
     preprocess = analysis.data.preprocess
     if analysis.data.source == "simulated":
-        simulate_recording(analysis, say=say)
+        simulate_recording(analysis, say=say, overwrite=overwrite)
     elif analysis.data.source == "bids":
         preprocess = preprocess.model_copy(update={"confounds": _bids_confounds(preprocess) or False})
+    source = open_source(analysis)
+    for name, note in source.notes.items():
+        say(f"  {name}: {note}")
     prepare_store(
-        open_source(analysis),
+        source,
         places.store,
         preprocess=preprocess,
         image_size=analysis.data.image_size,

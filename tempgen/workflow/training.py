@@ -110,7 +110,7 @@ def _is_trained(folder: Path, recipe: dict[str, Any], *, overwrite: bool) -> boo
     if not folder.exists():
         return False
     made_with = json.loads(str(decoder_provenance(folder).get("recipe", "{}")))
-    return is_done(made_with, recipe, what=folder, overwrite=overwrite)
+    return is_done(made_with, recipe, what=folder, overwrite=overwrite, remake="tempgen train-specialized")
 
 
 def _provenance(sets: TrialSets, recipe: dict[str, Any]) -> dict[str, Any]:

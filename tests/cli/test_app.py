@@ -100,3 +100,16 @@ def test_train_specialized_works_as_written_without_any_file(tmp_path):
     assert result.stderr == ""  # no progress bars where nobody watches
     again = tempgen("train-specialized", "--delta", "5", cwd=tmp_path)
     assert "decoders at lags 5 are there" in again.stdout
+
+
+def test_full_disk_is_one_message_without_a_traceback(tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "outputs/demo")
+
+    monkeypatch.setattr("tempgen.workflow.run_analysis", full)
+    monkeypatch.setattr(sys, "argv", ["tempgen", "run"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    assert "No space left on device: 'outputs/demo'" in capsys.readouterr().err

@@ -77,6 +77,20 @@ def test_subject_labels_keep_their_zeros(tmp_path, text, label):
     assert load_analysis(path, parse_assignments([text])).data.subject == label
 
 
+@pytest.mark.parametrize(("text", "label"), [("01", "01"), ("010", "010"), ("7", "7"), ("'01'", "01")])
+def test_labels_in_a_file_are_no_octal_numbers(tmp_path, text, label):
+    path = tmp_path / "bids.yaml"
+    path.write_text(f"data: {{source: bids, path: bids, subject: {text}}}\n")
+    assert load_analysis(path).data.subject == label
+
+
+def test_override_of_one_alternative_replaces_the_other(tmp_path):
+    path = written(tmp_path, split={"test_fraction": 0.2}, window={"n_tr": 4})
+    analysis = load_analysis(path, {"split.n_test_runs": 2, "window.duration_s": 8.0})
+    assert analysis.split.n_test_runs == 2
+    assert analysis.window.on_grid(2.0).n_tr == 4
+
+
 def test_assignment_that_cannot_be_read_is_refused():
     with pytest.raises(ConfigError, match=r"SECTION\.KEY=VALUE"):
         parse_assignments(["split.seed"])

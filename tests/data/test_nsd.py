@@ -91,6 +91,20 @@ def lengthen_design(layout):
     path.write_text(path.read_text() + "0\n0\n")
 
 
+def shorten_design(layout):
+    path = layout.design(session=1, run=5)
+    path.write_text("\n".join(path.read_text().split()[:200]) + "\n")
+
+
+def remove_a_design(layout):
+    layout.design(session=1, run=5).unlink()
+
+
+def truncate_experiment_design(layout):
+    content = layout.experiment_design.read_bytes()
+    layout.experiment_design.write_bytes(content[: len(content) // 2])
+
+
 def write_text_into_design(layout):
     layout.design(session=1, run=5).write_text("onset\timage\n")
 
@@ -124,6 +138,9 @@ def remove_experiment_design(layout):
         (remove_bold, r"timeseries_session01_run05\.nii\.gz"),
         (remove_design_folder, "No design of subj01"),
         (lengthen_design, "227 rows, the run has 226 volumes"),
+        (shorten_design, "200 rows, the run has 226 volumes"),
+        (remove_a_design, r"Runs \[5\] of session 1 have BOLD and no design"),
+        (truncate_experiment_design, r"nsd_expdesign\.mat cannot be read"),
         (write_text_into_design, "is no design"),
         (empty_a_design, "14 runs, of which 11 have trials"),
         (ask_for_an_image_beyond_the_stimuli, "image 80000"),

@@ -208,3 +208,12 @@ def test_a_matrix_without_scores_or_without_window_is_refused():
         generalization_matrix(results, "pixcorr")
     with pytest.raises(ResultsError, match="n_tr"):
         generalization_matrix(_results().drop_attrs(), "identification")
+
+
+def test_a_single_unit_gives_a_curve_without_an_interval():
+    results = _results()
+    one_run = results.assign_coords(run=("trial", np.zeros(results.sizes["trial"], dtype=int)))
+    curve = lag_curve(one_run, "pixcorr", decoder="general", unit="run", n_draws=20)
+    assert curve["mean"].notnull().any()
+    assert curve[["low", "high"]].to_array().isnull().all()
+    assert curve.attrs["interval"] == "no interval: all trials are of one of the runs"
