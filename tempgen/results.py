@@ -3,7 +3,7 @@
 - **General** is the row ``.sel(train_delta=0)``, **Specialized** the diagonal, the **generalization matrix** all of it.
 - Cells that were not computed, and trials without a previous or next image, are NaN.
 - ``target`` says with which image a reconstruction was compared: the trial's own (``current``) or that of the trial before
-  or after it in the run (a blank between them does not count).
+  or after it in the run, if no blank lies between.
 - Beside each metric stands ``METRIC_chance`` (train_delta, test_delta): its score when reconstructions meet the images of
   other trials, measured on the same reconstructions.
 - Coordinates of the trials (``subject``, ``session``, ``run``, ``image_id``, ``repetition``, ``onset_tr``) make any grouping one line.
@@ -84,6 +84,8 @@ def open_results(path: Path | str) -> xr.Dataset:
         results = _load_zarr(path) if path.is_dir() else xr.load_dataset(path, engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
         raise ResultsError(f"{path} is no result of tempgen ({error}).") from error
+    if "store_format" in results.attrs:
+        raise ResultsError(f"{path} is a time-series store, not a result: open it with tempgen.open_store.")
     found = results.attrs.get("results_format")
     if found != RESULTS_FORMAT:
         raise ResultsError(
@@ -123,6 +125,13 @@ def describe_results(results: xr.Dataset) -> str:
             f"{attrs['split']} split: {attrs['n_train']} training trials, {attrs['n_test']} test trials of {attrs['n_test_runs']} runs; "
             f"left out: {attrs['n_left_out_window']} whose windows leave their run, {attrs['n_left_out_image']} of images "
             "that occur in test runs",
+            *(
+                [
+                    f"caution: {attrs['n_train_sharing_volumes']} training trials share volumes with test windows"
+                ]
+                if attrs["n_train_sharing_volumes"]
+                else []
+            ),
         ]
     )
 

@@ -223,6 +223,7 @@ def run(
     analysis: Annotated[
         Path | None, typer.Argument(help="Analysis file; default: tempgen.yaml.", show_default=False)
     ] = None,
+    file: AnalysisFile = None,
     assignments: Assignments = None,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
@@ -233,7 +234,7 @@ def run(
     """
     from tempgen.workflow import run_analysis
 
-    run_analysis(_load(analysis, assignments), say=typer.echo, n_jobs=jobs, overwrite=overwrite)
+    run_analysis(_load(analysis or file, assignments), say=typer.echo, n_jobs=jobs, overwrite=overwrite)
 
 
 def main() -> None:

@@ -147,7 +147,9 @@ class EvaluationConfig(Section):
         description="Images that a reconstruction is compared with. Source: Dynadiff, Figure 4.",
     )
     metrics: tuple[str, ...] | None = Field(
-        None, description="Names of metrics; null: all of the suite that fits the data. Source: none."
+        None,
+        min_length=1,
+        description="Names of metrics; null: all of the suite that fits the data. Source: none.",
     )
     image_size: int | None = Field(
         None, ge=8, description="Pixels a side at which images are compared; null: the store's. Source: none."

@@ -31,6 +31,10 @@ STORE_FORMAT = 1
 """Changes when an older store can no longer be read."""
 
 
+NEIGHBOUR_GAP = 1.5
+"""Onsets further apart than this many median gaps are no neighbours. Source: NSD's blanks double the gap; jitter does not."""
+
+
 def open_store(path: Path | str) -> xr.Dataset:
     """Open a store lazily.
 
@@ -80,15 +84,19 @@ def trials_of(store: xr.Dataset) -> pd.DataFrame:
     """The trials table, one row a trial, with the columns of ``TRIAL_COLUMNS``, ``session`` and ``run_length``.
 
     ``previous_image`` and ``next_image`` are the image_ids of the neighbouring trials of the same run, -1 where there
-    is none.
+    is none or a blank lies between (their onsets are further apart than ``NEIGHBOUR_GAP`` times the median).
     """
     trials = pd.DataFrame({name: store[f"trial_{name}"].values for name in TRIAL_COLUMNS})
     run = trials["run"].to_numpy()
     trials["session"] = store["session"].values[run]
     trials["run_length"] = store["run_length"].values[run]
-    by_run = trials.groupby("run")["image_id"]
-    trials["previous_image"] = by_run.shift(1, fill_value=-1)
-    trials["next_image"] = by_run.shift(-1, fill_value=-1)
+    by_run = trials.groupby("run")
+    since_previous = by_run["onset_tr"].diff()
+    far = since_previous > NEIGHBOUR_GAP * since_previous.median()
+    trials["previous_image"] = by_run["image_id"].shift(1, fill_value=-1).mask(far, -1)
+    trials["next_image"] = (
+        by_run["image_id"].shift(-1, fill_value=-1).mask(far.shift(-1, fill_value=False), -1)
+    )
     return trials
 
 

@@ -71,7 +71,10 @@ class PixelScorer:
 
 @dataclass(frozen=True)
 class LabelScorer:
-    """The largest of the predicted one-hot outputs names the label; accuracy is 0 or 1 per trial."""
+    """The largest of the predicted one-hot outputs names the label; accuracy is 0 or 1 per trial.
+
+    Chance is measured: a decoder that always names the most frequent label is right as often as that label occurs.
+    """
 
     metric: Metric
 
@@ -89,8 +92,18 @@ class LabelScorer:
             label_accuracy(seen_labels=labels, predicted_labels=predicted)
             for labels in target_images.values()
         ]
-        chance = float("nan") if self.metric.chance is None else self.metric.chance
-        return ImageScores({self.metric.name: np.stack(accuracy)}, {self.metric.name: chance})
+        seen = target_images.get("current", next(iter(target_images.values())))
+        return ImageScores(
+            {self.metric.name: np.stack(accuracy)}, {self.metric.name: _shuffled_accuracy(seen, predicted)}
+        )
+
+
+def _shuffled_accuracy(seen: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
+    """Expected accuracy if the seen labels were dealt to the trials at random: sum over labels of both shares."""
+    there = seen >= 0
+    n_labels = int(max(seen.max(), predicted.max())) + 1
+    shares = [np.bincount(labels[there], minlength=n_labels) / there.sum() for labels in (seen, predicted)]
+    return float(shares[0] @ shares[1])
 
 
 def cells_to_score(

@@ -10,22 +10,18 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from tempgen.config import Analysis
-from tempgen.data.store import read_seen_images
+from tempgen.data.store import trials_of
 from tempgen.data.window_dataset import WindowDataset
-from tempgen.decoders import TargetSpec, area_average, load_decoder, predict_lags
-from tempgen.errors import ConfigError
+from tempgen.decoders import load_decoder, predict_lags
 from tempgen.generalization.evaluate import (
-    LabelScorer,
-    PixelScorer,
-    Scorer,
     cells_to_score,
     evaluate_predictions,
 )
 from tempgen.generalization.headline import headline
-from tempgen.metrics import IMAGE_METRICS, ImageSuite, Metric, label_metrics
 from tempgen.results import metrics_of, open_results, recipe_of, write_results
 from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.recording import Say, prepare_recording
+from tempgen.workflow.scoring import check_scoring, scorer_of, shown_images
 from tempgen.workflow.training import trained_deltas
 from tempgen.workflow.trial_sets import TrialSets
 
@@ -44,6 +40,7 @@ def evaluate_decoders(
     """
     store = prepare_recording(analysis, say=say, overwrite=overwrite) if store is None else store
     places, sets = Places(analysis), TrialSets.of(analysis, store)
+    check_scoring(sets)
     folders = trained_deltas(analysis, sets)
     general_delta = analysis.training.general_delta
     recipe: dict[str, Any] = {
@@ -61,6 +58,7 @@ def evaluate_decoders(
             say(f"{places.results} is done")
             return results
     windows = sets.windows("test")
+    shown = shown_images(sets)
     cells = cells_to_score(
         list(folders),
         analysis.evaluated_deltas,
@@ -78,8 +76,8 @@ def evaluate_decoders(
     )
     results = evaluate_predictions(
         tqdm(predictions, total=len(cells), desc="evaluate", unit="cell", disable=None),
-        scorer=_scorer(sets, windows),
-        trials=windows.table,
+        scorer=scorer_of(sets, shown),
+        trials=shown,
         targets=analysis.evaluation.targets,
         train_deltas=list(folders),
         test_deltas=analysis.evaluated_deltas,
@@ -96,38 +94,10 @@ def evaluate_decoders(
     return open_results(places.results)
 
 
-def _scorer(sets: TrialSets, windows: WindowDataset) -> Scorer:
-    spec, evaluation = sets.target_spec, sets.analysis.evaluation
-    if spec.kind == "labels":
-        (accuracy,) = _chosen_metrics(dict(label_metrics(len(spec.names))), evaluation.metrics)
-        return LabelScorer(accuracy)
-    shown = windows.table[["previous_image", "image_id", "next_image"]].to_numpy()
-    image_ids = np.unique(shown[shown >= 0])
-    size = evaluation.image_size or sets.store.sizes["row"]
-    metrics = _chosen_metrics(dict(IMAGE_METRICS), evaluation.metrics)
-    return PixelScorer(
-        suite=ImageSuite(
-            area_average(read_seen_images(sets.store, image_ids), size), [metric.name for metric in metrics]
-        ),
-        image_ids=image_ids,
-        reconstruct=TargetSpec(kind="pixels", size=spec.size, image_size=size).reconstruct,
-        metrics=metrics,
-    )
-
-
-def _chosen_metrics(known: dict[str, Metric], names: tuple[str, ...] | None) -> list[Metric]:
-    unknown = [name for name in names or () if name not in known]
-    if unknown:
-        raise ConfigError(
-            f"evaluation.metrics names {unknown}; for these data there are: {', '.join(known)}."
-        )
-    return [known[name] for name in names or known]
-
-
 def _attrs(sets: TrialSets, windows: WindowDataset, recipe: dict[str, Any]) -> dict[str, Any]:
     """How the result was made; numbers and text only, so that netCDF keeps them."""
     table, attrs = windows.table, sets.store.attrs
-    gaps = table.groupby("run")["onset_s"].diff().dropna()
+    gaps = trials_of(sets.store).groupby("run")["onset_s"].diff().dropna()
     return {
         "title": f"tempgen: {sets.analysis.name}",
         "subject": attrs["subject"],

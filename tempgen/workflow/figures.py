@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from tempgen.config import Analysis
 from tempgen.config.files import packaged_file
 from tempgen.errors import ConfigError, ResultsError
 from tempgen.files import whole_file
-from tempgen.workflow.places import Places
+from tempgen.results import metrics_of, open_results
+from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.recording import Say
 
 NOTEBOOK = "general_vs_specialized.ipynb"
@@ -33,6 +36,8 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
         raise ResultsError(f"There is no result {places.results}: run 'tempgen evaluate' first.")
     executed = places.figures / NOTEBOOK
     config = analysis.figures
+    results = open_results(places.results)
+    _check_result(results, analysis, places.results)
     parameters = {
         "results": str(places.results.resolve()),
         "figures": str(places.figures.resolve()),
@@ -51,6 +56,8 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
             "Figures are made by a notebook, which needs papermill: pip install 'tempgen[notebooks]'."
         ) from error
     with whole_file(executed) as temporary:
+        for old in _figures_in(places.figures):
+            old.unlink()
         papermill.execute_notebook(
             str(packaged_file("notebooks", NOTEBOOK)),
             str(temporary),
@@ -63,6 +70,18 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
     figures = _figures_in(places.figures)
     say("figures:\n" + "\n".join(f"  {path}" for path in figures))
     return figures
+
+
+def _check_result(results: xr.Dataset, analysis: Analysis, path: Path) -> None:
+    made_with, wanted = json.loads(results.attrs["analysis"]), analysis.model_dump(mode="json")
+    for section in ("name", "folder", "figures"):
+        made_with.pop(section), wanted.pop(section)
+    is_done(made_with, wanted, what=path, overwrite=False, remake="tempgen evaluate")
+    unknown = set(analysis.figures.metrics or ()) - set(metrics_of(results))
+    if unknown:
+        raise ConfigError(
+            f"figures.metrics names {sorted(unknown)}; the result has: {', '.join(metrics_of(results))}."
+        )
 
 
 def _is_drawn(executed: Path, parameters: dict[str, Any], *, results: Path) -> bool:

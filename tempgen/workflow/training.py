@@ -16,6 +16,7 @@ from tempgen.errors import DecoderError
 from tempgen.windows import format_deltas
 from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.recording import Say, prepare_recording
+from tempgen.workflow.scoring import check_scoring
 from tempgen.workflow.trial_sets import TrialSets
 
 
@@ -51,6 +52,7 @@ def train_decoders(
     """
     store = prepare_recording(analysis, say=say, overwrite=overwrite) if store is None else store
     places, sets = Places(analysis), TrialSets.of(analysis, store)
+    check_scoring(sets)
     say(sets.window.describe())
     say(sets.split.describe())
     recipe = sets.recipe()

@@ -114,7 +114,18 @@ def test_labels_are_scored_by_accuracy_against_each_neighbour(trials):
     assert (cell.sel(target="current") == 1).all()
     assert (cell.sel(target="previous").dropna("trial") == 0).all()
     assert results["accuracy"].attrs["chance"] == pytest.approx(1 / 7)
-    assert results["accuracy_chance"].sel(train_delta=0, test_delta=0) == pytest.approx(1 / 7)
+    shares = np.array([2, 1, 1, 1, 1]) / 6  # image 20 was shown twice
+    assert results["accuracy_chance"].sel(train_delta=0, test_delta=0) == pytest.approx((shares**2).sum())
+
+
+def test_decoder_that_knows_only_the_most_frequent_label_is_at_chance():
+    seen = np.array([0] * 8 + [1, 2])
+    trials = pd.DataFrame({"image_id": seen, "run": 0, "session": 1, "repetition": 0, "onset_tr": 9})
+    guess = (0, 0, np.tile(np.float32([1, 0, 0]), (10, 1)))
+    scorer = LabelScorer(label_metrics(3)["accuracy"])
+    results = evaluated([guess], None, trials, scorer=scorer, targets=("current",))
+    cell = results.sel(train_delta=0, test_delta=0, target="current")
+    assert cell["accuracy"].mean() == pytest.approx(0.8) == float(cell["accuracy_chance"])
 
 
 def test_without_the_matrix_only_the_general_row_and_the_diagonal_are_scored():
