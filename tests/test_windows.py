@@ -43,6 +43,7 @@ def test_paper_window_on_the_grid_of_nsd_starts_at_volume_2():
     window = Window.from_seconds(3.0, n_tr=6, tr_s=NSD_TR_S)
     assert (window.start_tr, window.n_tr) == (2, 6)
     assert window.start_s == pytest.approx(2.667, abs=1e-3)
+    assert window.lag_s(0) == pytest.approx(8 * NSD_TR_S)
     assert window.lag_s(3) - window.lag_s(0) == pytest.approx(4.0)
 
 

@@ -27,9 +27,9 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
     Raises
     ------
     ResultsError
-        If there is no result yet.
+        If there is no result yet, or the notebook stops on it.
     ConfigError
-        If papermill is not installed.
+        If papermill is not installed, or the result is of another analysis.
     """
     places = Places(analysis)
     if not places.results.exists():
@@ -58,15 +58,18 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
     with whole_file(executed) as temporary:
         for old in _figures_in(places.figures):
             old.unlink()
-        papermill.execute_notebook(
-            str(packaged_file("notebooks", NOTEBOOK)),
-            str(temporary),
-            parameters=parameters,
-            progress_bar=False,
-            log_output=False,
-            kernel_name="python3",
-            extra_arguments=["--log-level=CRITICAL"],  # what fails in a cell is raised here all the same
-        )
+        try:
+            papermill.execute_notebook(
+                str(packaged_file("notebooks", NOTEBOOK)),
+                str(temporary),
+                parameters=parameters,
+                progress_bar=False,
+                log_output=False,
+                kernel_name="python3",
+                extra_arguments=["--log-level=CRITICAL"],  # what fails in a cell is raised here all the same
+            )
+        except papermill.PapermillExecutionError as error:
+            raise ResultsError(f"The notebook {NOTEBOOK} stopped: {error.ename}: {error.evalue}") from error
     figures = _figures_in(places.figures)
     say("figures:\n" + "\n".join(f"  {path}" for path in figures))
     return figures

@@ -217,3 +217,23 @@ def test_a_single_unit_gives_a_curve_without_an_interval():
     assert curve["mean"].notnull().any()
     assert curve[["low", "high"]].to_array().isnull().all()
     assert curve.attrs["interval"] == "no interval: all trials are of one of the runs"
+
+
+def test_images_shown_three_times_count_once():
+    """Equal scores of repetitions: the interval over images is about sqrt(3) times as wide as that over trials."""
+    results = _results()
+    n_images = 60
+    per_image = np.random.default_rng(0).normal(size=n_images)
+    shape = (len(results.train_delta), len(results.test_delta), len(results.target), 3 * n_images)
+    scores = np.broadcast_to(np.repeat(per_image, 3), shape).astype(np.float32)
+    repeated = xr.Dataset(
+        {"pixcorr": (results.pixcorr.dims, scores)},
+        coords={name: results.coords[name] for name in ("train_delta", "test_delta", "lag_s", "target")}
+        | {"image_id": ("trial", np.repeat(np.arange(n_images), 3))},
+        attrs=results.attrs,
+    )
+    width = {}
+    for unit in ("image_id", "trial"):
+        curve = lag_curve(repeated, "pixcorr", decoder="general", unit=unit, n_draws=2000)
+        width[unit] = float((curve["high"] - curve["low"]).mean())
+    assert width["image_id"] / width["trial"] == pytest.approx(np.sqrt(3), rel=0.15)

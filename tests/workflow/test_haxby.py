@@ -1,12 +1,15 @@
 """A real recording through the same steps: Haxby et al. 2001, subject 1, eight categories in blocks."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from tempgen.config import validate
 from tempgen.config.analysis import Analysis
-from tempgen.workflow import run_analysis
+from tempgen.results import open_results
+from tempgen.workflow import draw_figures, run_analysis
 from tests.haxby import HAXBY, convert_haxby, haxby_mask
 from tests.workflow.conftest import silent
 
@@ -56,6 +59,19 @@ def accuracy(results: xr.Dataset) -> xr.DataArray:
     return xr.concat(
         [means.sel(train_delta=delta, test_delta=delta) for delta in results.train_delta.values], "delta"
     ).assign_coords(delta=results.train_delta.values)
+
+
+def test_figures_are_drawn_of_labels_and_a_single_test_run(results, tmp_path_factory):
+    folder = next(
+        path for path in tmp_path_factory.getbasetemp().glob("haxby*") if (path / "fold-0").exists()
+    )
+    attrs = json.loads(open_results(folder / "fold-0").attrs["analysis"])
+    figures = draw_figures(validate(Analysis, attrs, origin="the test"), say=silent)
+    assert {path.stem for path in figures} == {
+        "general_vs_specialized",
+        "previous_current_next",
+        "generalization_matrix",
+    }
 
 
 def test_every_block_is_tested_once(results):

@@ -74,6 +74,18 @@ def test_static_pattern_generalizes_further_than_a_rotating_one_as_the_truth_say
     assert kept_at_late_lags(rotating[1]) < kept_at_late_lags(sustained[1]) - 0.1
 
 
+def test_on_raw_bold_a_short_static_code_looks_more_dynamic_than_a_rotating_one(rotating, run_small):
+    """A known confound, not a success: activity of 3 s is over at late lags, whatever its code. Durations must match."""
+    _, static = run_small("static", simulate={"code": "static"})
+    assert kept_at_late_lags(static) < kept_at_late_lags(rotating[1])
+
+
+def test_without_signal_the_mean_over_lags_is_at_chance(null):
+    for decoder in ("general", "specialized"):
+        curve = tempgen.lag_curve(null[1], "identification", decoder=decoder, n_draws=100)
+        assert abs(float(curve["mean"].mean()) - 0.5) < 0.03
+
+
 @pytest.mark.parametrize("metric", ["pixcorr", "ssim", "identification"])
 def test_without_signal_every_curve_is_at_chance(null, metric):
     """95 % intervals over images, Bonferroni-corrected over the lags of both curves, hold the measured chance level."""

@@ -7,10 +7,15 @@ import pytest
 import xarray as xr
 
 import tempgen
+from tempgen.config import validate
+from tempgen.config.analysis import SplitConfig
+from tempgen.data.store import trials_of
 from tempgen.decoders import load_decoder
 from tempgen.errors import ConfigError, DecoderError, ResultsError
 from tempgen.results import export_netcdf, recipe_of
-from tempgen.workflow import Places, evaluate_decoders, train_decoders
+from tempgen.workflow import Places, evaluate_decoders, prepare_recording, train_decoders
+from tempgen.workflow.scoring import scorer_of, shown_images
+from tempgen.workflow.trial_sets import TrialSets
 from tests.workflow.conftest import analysis_of, silent
 
 
@@ -120,3 +125,77 @@ def test_general_row_is_the_same_with_and_without_the_matrix(rotating, run_small
     assert computed.sel(train_delta=0).any("trial").sel(target="current").all()
     assert not computed.sel(train_delta=3, test_delta=5).any()
     xr.testing.assert_allclose(part["pixcorr"], whole["pixcorr"].where(computed), atol=1e-5)
+
+
+def test_penalties_are_chosen_on_held_out_runs(rotating, monkeypatch):
+    """Trials of one run share volumes: held out one by one, they would leak into each other."""
+    analysis, _ = rotating
+    given = {}
+
+    def spy(*arguments, groups, **options):
+        given["groups"] = groups
+        return iter(())
+
+    monkeypatch.setattr("tempgen.workflow.training.fit_lags", spy)
+    other = changed(analysis, decoder={"n_folds": 2}).model_copy(
+        update={"folder": analysis.folder.parent / "other"}
+    )
+    store = tempgen.open_store(Places(analysis).store)
+    train_decoders(other, [0], store=store, say=silent)
+    sets = TrialSets.of(other, store)
+    np.testing.assert_array_equal(given["groups"], trials_of(store)["run"][sets.split.train])
+
+
+def test_reconstructions_are_identified_among_the_images_of_the_test_trials_only(rotating):
+    analysis, _ = rotating
+    sets = TrialSets.of(analysis, tempgen.open_store(Places(analysis).store))
+    shown = shown_images(sets)
+    pool = scorer_of(sets, shown).image_ids
+    columns = shown[["previous_image", "image_id", "next_image"]].to_numpy()
+    assert set(pool) == set(columns[columns >= 0])
+    assert not set(pool) & set(trials_of(sets.store)["image_id"][sets.split.train])
+
+
+def test_standard_split_scores_no_neighbour_whose_image_was_trained(rotating):
+    analysis, _ = rotating
+    standard = validate(SplitConfig, {"kind": "nsd-standard"}, origin="the test")
+    sets = TrialSets.of(
+        analysis.model_copy(update={"split": standard}), tempgen.open_store(Places(analysis).store)
+    )
+    shown = shown_images(sets)
+    trained = set(trials_of(sets.store)["image_id"][sets.split.train])
+    assert not (set(shown["previous_image"]) | set(shown["next_image"])) & trained
+    assert (shown["previous_image"] == -1).mean() > 0.5
+
+
+def test_only_the_sessions_asked_for_are_prepared(tmp_path):
+    simulate = {"n_sessions": 2, "n_voxels": 40, "image_size": 16}
+    analysis = analysis_of(tmp_path, data={"simulate": simulate, "sessions": "2"})
+    store = prepare_recording(analysis, say=silent)
+    assert set(store["session"].values) == {2}
+
+
+@pytest.mark.parametrize(
+    ("sections", "complaint"),
+    [
+        ({"decoder": {"target_size": 64}}, "decoder.target_size is 64, the store's images have 16 pixels"),
+        ({"evaluation": {"image_size": 32}}, "evaluation.image_size is 32"),
+        (
+            {"evaluation": {"metrics": ("accuracy",)}},
+            "for these data there are: pixcorr, ssim, identification",
+        ),
+    ],
+)
+def test_what_could_not_be_scored_is_refused_before_training(rotating, sections, complaint):
+    analysis, _ = rotating
+    with pytest.raises(ConfigError, match=complaint):
+        train_decoders(changed(analysis, **sections), [0], say=silent)
+
+
+def test_overwrite_makes_the_simulated_recording_again(tmp_path):
+    first = analysis_of(tmp_path, simulate={"code": "static", "n_voxels": 40})
+    prepare_recording(first, say=silent)
+    second = analysis_of(tmp_path, simulate={"code": "sustained", "n_voxels": 40})
+    with pytest.raises(ConfigError, match="tempgen prepare --overwrite"):
+        prepare_recording(second, say=silent)
+    assert prepare_recording(second, say=silent, overwrite=True).attrs["note_code"] == "sustained"
