@@ -38,8 +38,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from tempgen.decoders.ridge_fit import RidgeFit, ridge_memory_bytes
 from tempgen.decoders.ridge_folds import assign_folds
-from tempgen.decoders.ridge_solver import RidgeFit, fit_ridge_lags, predict_ridge_lags, ridge_memory_bytes
+from tempgen.decoders.ridge_prediction import predict_ridge_lags
+from tempgen.decoders.ridge_solver import fit_ridge_lags
 
 Floats = NDArray[np.float32]
 Cells = dict[tuple[int, int], Floats]

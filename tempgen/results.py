@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 RESULTS_FORMAT = 1
 """Changes when an older result can no longer be read."""
 SCORE_DIMS = ("train_delta", "test_delta", "target", "trial")
-TARGETS = ("previous", "current", "next")
 
 
 def metrics_of(results: xr.Dataset) -> list[str]:

@@ -13,19 +13,16 @@ a window has far fewer features than there are training trials (one volume of a 
 cost less; such problems are small, and get no second solver.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tempgen.decoders.linear_algebra import BLOCK, Algebra, Array, algebra_for
-from tempgen.decoders.ridge_fit import RidgeFit, VolumeReader, read_volume, ridge_memory_bytes
+from tempgen.decoders.ridge_fit import RidgeFit, VolumeReader, read_volume
 from tempgen.decoders.ridge_folds import assign_folds, fold_slices, held_out_squared_error
-from tempgen.decoders.ridge_prediction import predict_ridge_lags
 from tempgen.errors import DecoderError
-
-__all__ = ["RidgeFit", "VolumeReader", "fit_ridge_lags", "predict_ridge_lags", "ridge_memory_bytes"]
 
 TRUSTED_RESIDUAL = 1e-4
 """Residual of the linear system, relative to the targets, above which a float32 solution is solved again in float64.
@@ -89,7 +86,6 @@ def fit_ridge_lags(
     n_folds: int = 5,
     alpha_per_target: bool = False,
     device: str | None = None,
-    on_lag: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, RidgeFit]]:
     """Fit one ridge per lag, lags in ascending order; each distinct volume is read once.
 
@@ -115,8 +111,6 @@ def fit_ridge_lags(
         is taken.
     device : str or None
         None: NumPy. Else torch on this device: ``"cuda"``, ``"cpu"``.
-    on_lag : callable or None
-        Called with each delta when it is fitted, for a progress bar.
 
     Yields
     ------
@@ -160,7 +154,7 @@ def fit_ridge_lags(
     task = _Task(
         algebra.array(y[order] - target_mean), target_mean, order, folds, grid, alpha_per_target, algebra
     )
-    return _fit_each(volume, task, deltas=sorted(set(deltas)), start_tr=start_tr, n_tr=n_tr, on_lag=on_lag)
+    return _fit_each(volume, task, deltas=sorted(set(deltas)), start_tr=start_tr, n_tr=n_tr)
 
 
 def _fit_each(
@@ -170,15 +164,12 @@ def _fit_each(
     deltas: list[int],
     start_tr: int,
     n_tr: int,
-    on_lag: Callable[[int], None] | None,
 ) -> Iterator[tuple[int, RidgeFit]]:
     volumes = _TrainingVolumes(volume, task)
     for delta in deltas:
         window = range(start_tr + delta, start_tr + delta + n_tr)
         volumes.move_to(window)
         fit = _fit_window(volumes, window, task)
-        if on_lag is not None:
-            on_lag(delta)
         yield delta, fit
 
 

@@ -18,6 +18,7 @@ from tempgen.generalization.evaluate import (
     evaluate_predictions,
 )
 from tempgen.generalization.headline import headline
+from tempgen.metrics import IDENTIFICATION_DIRECTION
 from tempgen.results import metrics_of, open_results, recipe_of, write_results
 from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.recording import Say, prepare_recording
@@ -106,6 +107,7 @@ def _attrs(sets: TrialSets, windows: WindowDataset, recipe: dict[str, Any]) -> d
         "decoder": sets.analysis.decoder.kind,
         "decoder_target": sets.target_spec.kind,
         "signal": "bold",
+        "identification_direction": IDENTIFICATION_DIRECTION,
         "general_delta": sets.analysis.training.general_delta,
         "tr_s": sets.window.tr_s,
         "start_tr": sets.window.start_tr,

@@ -16,7 +16,6 @@ from tempgen.data.scenes.shapes import circle, convex, ellipse, overlap, ring, s
 INK: RGB = (0.10, 0.09, 0.11)
 CREAM: RGB = (0.97, 0.93, 0.82)
 BARK: RGB = (0.44, 0.29, 0.17)
-LEAF: RGB = (0.22, 0.55, 0.20)
 
 
 def paint_fish(canvas: Canvas, colour: RGB, draws: Draws) -> None:
