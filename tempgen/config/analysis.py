@@ -22,10 +22,12 @@ class WindowConfig(Section):
         DEFAULT_T0_S,
         description="Seconds from image onset to the window's start. Source: Dynadiff, section 3.",
     )
-    start_tr: int | None = Field(None, description="The same in volumes, instead of t0_s. Source: none.")
+    start_tr: int | None = Field(
+        None, description="The same in volumes, instead of t0_s. Source: off unless given."
+    )
     n_tr: int = Field(DEFAULT_N_TR, ge=1, description="Width in volumes. Source: Dynadiff, section 3.")
     duration_s: float | None = Field(
-        None, gt=0, description="The same in seconds, instead of n_tr. Source: none."
+        None, gt=0, description="The same in seconds, instead of n_tr. Source: off unless given."
     )
 
     @model_validator(mode="after")
@@ -56,7 +58,7 @@ class SplitConfig(Section):
         45 / 480, gt=0, lt=1, description="Share of the runs that test. Source: Dynadiff: 45 of 480 runs."
     )
     n_test_runs: int | None = Field(
-        None, ge=1, description="The same as a count, instead of test_fraction. Source: none."
+        None, ge=1, description="The same as a count, instead of test_fraction. Source: off unless given."
     )
     fold: int = Field(
         0,
@@ -91,7 +93,7 @@ class DecoderConfig(Section):
     )
     target: Literal["auto", "pixels", "labels"] = Field(
         "auto",
-        description="What it predicts; auto: pixels where there are images, else labels. Source: none.",
+        description="What it predicts; auto: pixels where there are images, else labels. Source: off unless given.",
     )
     target_size: int = Field(
         16,
@@ -149,17 +151,21 @@ class EvaluationConfig(Section):
     metrics: tuple[str, ...] | None = Field(
         None,
         min_length=1,
-        description="Names of metrics; null: all of the suite that fits the data. Source: none.",
+        description="Names of metrics; null: all of the suite that fits the data. Source: off unless given.",
     )
     image_size: int | None = Field(
-        None, ge=8, description="Pixels a side at which images are compared; null: the store's. Source: none."
+        None,
+        ge=8,
+        description="Pixels a side at which images are compared; null: the store's. Source: off unless given.",
     )
 
 
 class FiguresConfig(Section):
     """What is drawn."""
 
-    metrics: tuple[str, ...] | None = Field(None, description="Metrics to draw; null: all. Source: none.")
+    metrics: tuple[str, ...] | None = Field(
+        None, description="Metrics to draw; null: all. Source: off unless given."
+    )
     n_draws: int = Field(2000, ge=100, description="Bootstrap draws. Source: convention for 95 % intervals.")
     level: float = Field(0.95, gt=0, lt=1, description="Level of the intervals. Source: convention.")
     formats: tuple[Literal["png", "svg", "pdf"], ...] = Field(
@@ -175,7 +181,7 @@ class Analysis(Section):
     )
     folder: Path | None = Field(
         None,
-        description="Where everything is written; null: outputs/NAME of the current folder. Source: none.",
+        description="Where everything is written; null: outputs/NAME of the current folder. Source: off unless given.",
     )
     data: DataConfig = Field(DataConfig(), description="The recording.")
     window: WindowConfig = Field(WindowConfig(), description="The window of BOLD.")

@@ -8,12 +8,13 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from tempgen.config.analysis import Analysis
+from tempgen.config.recording import NSD_KEYS
 from tempgen.errors import ConfigError
 from tempgen.files import whole_file
 from tempgen.windows import format_deltas
@@ -212,30 +213,44 @@ def commented_yaml(analysis: Analysis | None = None) -> str:
 
 def _commented(section: BaseModel, indent: str) -> list[str]:
     lines: list[str] = []
+    unused = _unused_keys(section)
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        unused = name in _sections_not_used(section)
-        prefix = f"{indent}# " if unused else indent
-        if isinstance(value, BaseModel):
-            lines += ["", f"{indent}# {field.description}", f"{prefix}{name}:"]
-            if unused:
-                lines.append(f"{prefix}  ...  (see the documentation; used with source: {name})")
-            else:
-                lines += _commented(value, indent + "  ")
+        if isinstance(value, BaseModel) and name in unused:
+            lines += [
+                "",
+                f"{indent}# {name}: not used here; 'tempgen init --source {unused[name]}' shows its keys.",
+            ]
+        elif isinstance(value, BaseModel):
+            lines += [
+                "",
+                f"{indent}# {field.description}",
+                f"{indent}{name}:",
+                *_commented(value, indent + "  "),
+            ]
         else:
-            lines += [f"{indent}# {field.description}", f"{prefix}{name}: {_as_yaml(name, value)}"]
+            choices = (
+                f" One of: {', '.join(get_args(field.annotation))}."
+                if get_origin(field.annotation) is Literal
+                else ""
+            )
+            prefix = f"{indent}# " if name in unused else indent
+            lines += [f"{indent}# {field.description}{choices}", f"{prefix}{name}: {_as_yaml(name, value)}"]
     return lines
 
 
-def _sections_not_used(section: BaseModel) -> set[str]:
-    source = getattr(section, "source", None)
-    unused = {"start_tr", "duration_s", "n_test_runs"} & {
-        name for name in type(section).model_fields if getattr(section, name) is None
+def _unused_keys(section: BaseModel) -> dict[str, str]:
+    """Keys to show commented out, with the source (simulated, nsd, bids) that would use them."""
+    alternatives = ("start_tr", "duration_s", "n_test_runs")  # the other way to say t0_s, n_tr, test_fraction
+    unused = {
+        name: ""
+        for name in alternatives
+        if name in type(section).model_fields and getattr(section, name) is None
     }
+    source = getattr(section, "source", None)
+    used_by = {"simulate": ("simulated",), "bids": ("bids",)} | dict.fromkeys(NSD_KEYS, ("nsd", "simulated"))
     if source is not None:
-        unused |= {"simulate", "bids"} - ({"simulated": {"simulate"}, "bids": {"bids"}}.get(source, set()))
-    if source == "bids":
-        unused |= {"roi", "atlases", "sessions"}
+        unused |= {name: sources[0] for name, sources in used_by.items() if source not in sources}
     return unused
 
 

@@ -61,7 +61,9 @@ class BidsConfig(Section):
         ),
     )
     resample_tr_s: float | None = Field(
-        None, gt=0, description="TR (s) of the resampled series; null: found from the onsets. Source: none."
+        None,
+        gt=0,
+        description="TR (s) of the resampled series; null: found from the onsets. Source: off unless given.",
     )
     tr_s: float | None = Field(
         None,
@@ -82,6 +84,10 @@ class BidsConfig(Section):
         return self
 
 
+NSD_KEYS = ("roi", "atlases", "sessions")
+"""Keys of :class:`DataConfig` that only NSD's layout (real or simulated) has a use for."""
+
+
 class DataConfig(Section):
     """Where the recording is and what becomes of it."""
 
@@ -89,7 +95,8 @@ class DataConfig(Section):
         "simulated", description="Layout of the dataset. Source: the demo, which simulates a subject."
     )
     path: Path | None = Field(
-        None, description="Root of the dataset; null (simulated only): FOLDER/simulated. Source: none."
+        None,
+        description="Root of the dataset; null (simulated only): FOLDER/simulated. Source: off unless given.",
     )
     subject: Annotated[str, BeforeValidator(str)] = Field(
         "1", description="Subject: NSD's number or BIDS' label. Source: NSD starts at 1."
@@ -124,7 +131,7 @@ class DataConfig(Section):
         if self.source != "bids":
             self.refuse_unused(("bids",), because=f"with source: {self.source}")
         else:
-            self.refuse_unused(("roi", "atlases", "sessions"), because="with source: bids (use bids.mask)")
+            self.refuse_unused(NSD_KEYS, because="with source: bids (use bids.mask)")
         if self.source != "bids" and isinstance(self.preprocess.confounds, tuple):
             raise ValueError(
                 "NSD's motion files have no column names: set preprocess.confounds to true or false"

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from tempgen.config import Analysis
-from tempgen.config.recording import PreprocessConfig
+from tempgen.config.recording import NSD_KEYS, PreprocessConfig
 from tempgen.data.source import Source
 from tempgen.data.store import open_store
 from tempgen.workflow.places import Places, is_done
@@ -76,7 +76,7 @@ def _recipe(analysis: Analysis) -> dict[str, Any]:
     data = analysis.data
     unused = {
         "nsd": {"simulate", "bids"},
-        "bids": {"simulate", "roi", "atlases", "sessions"},
+        "bids": {"simulate", *NSD_KEYS},
         "simulated": {"bids"},
     }
     recipe = data.model_dump(mode="json", exclude=unused[data.source])
