@@ -91,38 +91,38 @@ def lag_curve(
     units = _unit_of_trials(scores, unit)
     mean = _mean_over_trials(values)
     n_units = len(np.unique(units[scored]))
+    plural = _UNIT_PLURALS.get(unit, f"values of {unit}")
     if n_units == 1:
         low = high = np.full_like(mean, np.nan)
+        interval = f"no interval: all trials are of one of the {plural}"
     else:
         low, high = cluster_bootstrap(
             values[:, scored], units[scored], n_draws=n_draws, level=level, seed=seed
         )
+        interval = f"{100 * level:g} % bootstrap interval over {plural}"
     chance = _chance(results, metric, target, decoder, scores)
     method = "percentile cluster bootstrap of the mean over trials"
     if above_chance:
         _require_chance(chance, mean, metric)
         mean, low, high, chance = mean - chance, low - chance, high - chance, chance - chance
         method += "; chance is taken as known"
-    plural = _UNIT_PLURALS.get(unit, f"values of {unit}")
-    along = ("test_delta",)
+    made = {
+        "decoder": decoder,
+        "interval": interval,
+        "interval_method": method,
+        "interval_unit": unit,
+        "interval_level": level,
+        "n_draws": n_draws,
+        "seed": seed,
+        "n_trials": int(scored.sum()),
+        "n_units": n_units,
+        "n_images": len(np.unique(_unit_of_trials(scores, "image_id")[scored])),
+    }
+    columns = {"mean": mean, "low": low, "high": high, "chance": chance}
     return xr.Dataset(
-        {"mean": (along, mean), "low": (along, low), "high": (along, high), "chance": (along, chance)},
+        {name: ("test_delta", values) for name, values in columns.items()},
         coords={name: scores.coords[name] for name in ("test_delta", "lag_s") if name in scores.coords},
-        attrs=_inherited_attrs(results, metric, target, above_chance=above_chance)
-        | {
-            "decoder": decoder,
-            "interval": f"{100 * level:g} % bootstrap interval over {plural}"
-            if n_units > 1
-            else f"no interval: all trials are of one of the {plural}",
-            "interval_method": method,
-            "interval_unit": unit,
-            "interval_level": level,
-            "n_draws": n_draws,
-            "seed": seed,
-            "n_trials": int(scored.sum()),
-            "n_units": n_units,
-            "n_images": len(np.unique(_unit_of_trials(scores, "image_id")[scored])),
-        },
+        attrs=_inherited_attrs(results, metric, target, above_chance=above_chance) | made,
     )
 
 

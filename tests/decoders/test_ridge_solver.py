@@ -73,7 +73,7 @@ def train():
 
 
 @pytest.fixture(scope="module")
-def test_trials():
+def new_trials():
     return Recording(n_trials=30, seed=1)
 
 
@@ -114,16 +114,16 @@ def test_alphas_per_target_are_each_targets_best_and_its_coefficients_are_theirs
 
 
 def test_every_cell_of_the_matrix_equals_scikit_learn_fitted_and_predicting_by_hand(
-    train, test_trials, fits, device
+    train, new_trials, fits, device
 ):
-    cells = predict_ridge_lags(test_trials, fits, test_deltas=DELTAS, start_tr=START_TR, device=device)
+    cells = predict_ridge_lags(new_trials, fits, test_deltas=DELTAS, start_tr=START_TR, device=device)
     found = {(row, column): predicted for row, column, predicted in cells}
     assert list(found) == sorted(found, key=lambda cell: (cell[1], cell[0]))
     assert len(found) == len(DELTAS) ** 2
     for row in DELTAS:
         model = Ridge(alpha=fits[row].alpha[0] * fits[row].alpha_scale).fit(train.window(row), train.targets)
         for column in DELTAS:
-            expected = model.predict(test_trials.window(column))
+            expected = model.predict(new_trials.window(column))
             np.testing.assert_allclose(found[row, column], expected, atol=1e-4 * expected.std())
 
 
@@ -140,13 +140,13 @@ def test_a_lag_gets_the_same_fit_whatever_other_lags_are_asked_for_and_in_which_
         np.testing.assert_array_equal(fit.cv_error, fits[1].cv_error)
 
 
-def test_a_cell_is_the_same_alone_as_in_the_matrix(test_trials, fits):
+def test_a_cell_is_the_same_alone_as_in_the_matrix(new_trials, fits):
     settings = {"test_deltas": DELTAS, "start_tr": START_TR}
-    matrix = {(row, column): cell for row, column, cell in predict_ridge_lags(test_trials, fits, **settings)}
+    matrix = {(row, column): cell for row, column, cell in predict_ridge_lags(new_trials, fits, **settings)}
     wanted = {(0, delta) for delta in DELTAS} | {(delta, delta) for delta in DELTAS}
     some = {
         (row, column): cell
-        for row, column, cell in predict_ridge_lags(test_trials, fits, cells=wanted, **settings)
+        for row, column, cell in predict_ridge_lags(new_trials, fits, cells=wanted, **settings)
     }
     assert set(some) == wanted
     for cell, predicted in some.items():
@@ -155,24 +155,22 @@ def test_a_cell_is_the_same_alone_as_in_the_matrix(test_trials, fits):
 
 @pytest.mark.parametrize("columns", [1, 7, 10_000])
 def test_predictions_do_not_depend_on_how_many_lags_are_predicted_together(
-    test_trials, fits, monkeypatch, columns
+    new_trials, fits, monkeypatch, columns
 ):
     expected = [
-        cell for *_, cell in predict_ridge_lags(test_trials, fits, test_deltas=DELTAS, start_tr=START_TR)
+        cell for *_, cell in predict_ridge_lags(new_trials, fits, test_deltas=DELTAS, start_tr=START_TR)
     ]
     monkeypatch.setattr("tempgen.decoders.ridge_prediction.COLUMNS_AT_ONCE", columns)
-    found = [
-        cell for *_, cell in predict_ridge_lags(test_trials, fits, test_deltas=DELTAS, start_tr=START_TR)
-    ]
+    found = [cell for *_, cell in predict_ridge_lags(new_trials, fits, test_deltas=DELTAS, start_tr=START_TR)]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_each_distinct_volume_is_read_once_in_ascending_order(train, test_trials):
-    train.reads.clear(), test_trials.reads.clear()
+def test_each_distinct_volume_is_read_once_in_ascending_order(train, new_trials):
+    train.reads.clear(), new_trials.reads.clear()
     fits = train.fit(deltas=(-2, 2, 1))
-    list(predict_ridge_lags(test_trials, fits, test_deltas=(-2, 2), start_tr=START_TR))
+    list(predict_ridge_lags(new_trials, fits, test_deltas=(-2, 2), start_tr=START_TR))
     assert train.reads == [0, 1, 2, 3, 4, 5, 6]
-    assert test_trials.reads == [0, 1, 2, 4, 5, 6]
+    assert new_trials.reads == [0, 1, 2, 4, 5, 6]
 
 
 def test_volumes_and_targets_are_not_changed(train):
@@ -321,14 +319,14 @@ def test_voxels_that_never_vary_are_refused():
             flat.fit()
 
 
-def test_cells_and_fits_that_do_not_belong_together_are_refused(train, test_trials, fits):
+def test_cells_and_fits_that_do_not_belong_together_are_refused(train, new_trials, fits):
     settings = {"test_deltas": (0,), "start_tr": START_TR}
     with pytest.raises(DecoderError, match=r"cell \(0, 9\)"):
-        predict_ridge_lags(test_trials, fits, cells=[(0, 9)], **settings)
+        predict_ridge_lags(new_trials, fits, cells=[(0, 9)], **settings)
     with pytest.raises(DecoderError, match="different shapes"):
-        predict_ridge_lags(test_trials, fits | train.fit(n_tr=2, deltas=(0,)), **settings)
+        predict_ridge_lags(new_trials, fits | train.fit(n_tr=2, deltas=(0,)), **settings)
     with pytest.raises(DecoderError, match="at least one of each"):
-        predict_ridge_lags(test_trials, {}, **settings)
+        predict_ridge_lags(new_trials, {}, **settings)
 
 
 def test_a_device_that_is_not_there_is_refused(train):
