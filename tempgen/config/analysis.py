@@ -197,6 +197,11 @@ class Analysis(Section):
         return self.folder if self.folder is not None else Path("outputs") / self.name
 
     @property
+    def fitted_deltas(self) -> tuple[int, ...]:
+        """Train lags of all decoders, the General one's among them, ascending."""
+        return tuple(sorted({*self.training.deltas, self.training.general_delta}))
+
+    @property
     def evaluated_deltas(self) -> tuple[int, ...]:
         """Test lags: those asked for, else those of the training."""
         return self.evaluation.deltas if self.evaluation.deltas is not None else self.training.deltas
@@ -204,8 +209,7 @@ class Analysis(Section):
     @property
     def all_deltas(self) -> tuple[int, ...]:
         """Every lag at which a window must lie inside its run, ascending."""
-        general = (self.training.general_delta,)
-        return tuple(sorted({*self.training.deltas, *self.evaluated_deltas, *general}))
+        return tuple(sorted({*self.fitted_deltas, *self.evaluated_deltas}))
 
     def summary(self) -> str:
         """One line for the terminal."""

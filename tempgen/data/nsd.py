@@ -237,12 +237,7 @@ def _check_images(layout: NsdLayout, trials: pd.DataFrame) -> None:
 
 
 def _simulation_notes(layout: NsdLayout) -> dict[str, object]:
-    marker = layout.root / "simulation" / "config.json"
-    if not marker.is_file():
+    if not layout.simulation_marker.is_file():
         return {"data_kind": "real", "notes": {}}
-    config = json.loads(marker.read_text(encoding="utf-8"))
-    config = config.get("config", config)
-    return {
-        "data_kind": "simulated",
-        "notes": {key: str(config[key]) for key in ("code", "snr") if key in config},
-    }
+    config = json.loads(layout.simulation_marker.read_text(encoding="utf-8"))["config"]
+    return {"data_kind": "simulated", "notes": {key: str(config[key]) for key in ("code", "snr")}}

@@ -77,6 +77,11 @@ class NsdLayout:
         """Simulated subjects only: what the simulator put in."""
         return self.root / "simulation" / f"{self.subject_label}_truth.nc"
 
+    @property
+    def simulation_marker(self) -> Path:
+        """Simulated subjects only: what the folder was simulated with."""
+        return self.root / "simulation" / "config.json"
+
     def runs_on_disk(self) -> list[tuple[int, int]]:
         """(session, run) of every design file, sorted."""
         return self._numbered("design", "design_session*_run*.tsv")

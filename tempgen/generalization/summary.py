@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tempgen.errors import ResultsError
 from tempgen.generalization.bootstrap import cluster_bootstrap
 from tempgen.results import SCORE_DIMS, metrics_of
+from tempgen.windows import shares_volumes
 
 __all__ = ["Decoder", "generalization_matrix", "lag_curve"]
 
@@ -165,7 +166,11 @@ def generalization_matrix(
         )
     if "n_tr" not in results.attrs:
         raise ResultsError("The results do not say how wide the window is (attribute n_tr). Evaluate again.")
-    apart = np.abs(scores.train_delta.to_numpy()[:, np.newaxis] - scores.test_delta.to_numpy())
+    overlap = shares_volumes(
+        scores.train_delta.to_numpy()[:, np.newaxis],
+        scores.test_delta.to_numpy(),
+        n_tr=int(results.attrs["n_tr"]),
+    )
     cells = ("train_delta", "test_delta")
     chance = np.where(np.isnan(mean), np.nan, _cell_chance(results, metric).transpose(*cells))
     if above_chance:
@@ -176,8 +181,7 @@ def generalization_matrix(
     return xr.DataArray(
         mean,
         dims=cells,
-        coords=labels
-        | {"chance": (cells, chance), "shares_volumes": (cells, apart < int(results.attrs["n_tr"]))},
+        coords=labels | {"chance": (cells, chance), "shares_volumes": (cells, overlap)},
         name=metric,
         attrs=_inherited_attrs(results, metric, target, above_chance=above_chance)
         | {"chance": float(known.mean()) if known.size else np.nan},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +10,12 @@ import numpy as np
 from tempgen.errors import ResultsError
 from tempgen.plots.stimuli import draw_stimuli, time_limits
 from tempgen.plots.style import (
-    COLUMN_MM,
     DECODER_LINES,
-    MM_PER_INCH,
     TARGET_LINES,
     Line,
     draw_legend_below,
-    figure_style,
     is_narrow,
+    own_axes,
     round_shifts,
     stamp_data_kind,
 )
@@ -102,14 +99,11 @@ def _plot_curves(
     ax: Axes | None,
     legend: bool,
 ) -> Axes:
-    from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
     _check(curves)
     own_figure = ax is None
-    with figure_style() if own_figure else nullcontext():
-        if ax is None:
-            _, ax = plt.subplots(figsize=(COLUMN_MM / MM_PER_INCH, _HEIGHT_MM / MM_PER_INCH))
+    with own_axes(ax, height_mm=_HEIGHT_MM) as ax:
         spare = iter(_OTHER_LINES * len(curves))
         chosen = [lines.get(kind) or next(spare) for kind in kinds]
         for (label, curve), line in zip(curves.items(), chosen, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +10,10 @@ from numpy.typing import NDArray
 
 from tempgen.errors import ResultsError
 from tempgen.plots.style import (
-    COLUMN_MM,
-    MM_PER_INCH,
     draw_legend_below,
-    figure_style,
     fit_height,
     is_narrow,
+    own_axes,
     stamp_data_kind,
     whole_seconds,
 )
@@ -78,16 +75,13 @@ def plot_matrix(
     ResultsError
         If the matrix has other dimensions, lacks a coordinate or has no score.
     """
-    from matplotlib import pyplot as plt
     from matplotlib.figure import Figure
 
     _check(matrix)
     values = matrix.to_numpy()
     chance = float(matrix.attrs.get("chance", np.nan)) if chance is None else chance
     own_figure = ax is None
-    with figure_style() if own_figure else nullcontext():
-        if ax is None:
-            _, ax = plt.subplots(figsize=(COLUMN_MM / MM_PER_INCH, _HEIGHT_MM / MM_PER_INCH))
+    with own_axes(ax, height_mm=_HEIGHT_MM) as ax:
         for spine in ax.spines.values():
             spine.set_visible(True)
         rows, columns = values.shape

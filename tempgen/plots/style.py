@@ -129,6 +129,18 @@ def figure_style() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def own_axes(ax: Axes | None, *, height_mm: float) -> Iterator[Axes]:
+    """Give the caller's axes as they are, or new ones of one column's width in tempgen's style."""
+    if ax is not None:
+        yield ax
+        return
+    from matplotlib import pyplot as plt
+
+    with figure_style():
+        yield plt.subplots(figsize=(COLUMN_MM / MM_PER_INCH, height_mm / MM_PER_INCH))[1]
+
+
 def stamp_data_kind(ax: Axes, attrs: Mapping[str, Any]) -> None:
     """Write at the top right whether the data are simulated or real; nothing if the result does not say.
 

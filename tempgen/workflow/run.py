@@ -8,7 +8,6 @@ import xarray as xr
 
 from tempgen.config import Analysis, load_analysis
 from tempgen.config.files import packaged_file
-from tempgen.results import open_results
 from tempgen.workflow.evaluation import evaluate_decoders
 from tempgen.workflow.figures import draw_figures
 from tempgen.workflow.places import Places
@@ -43,12 +42,11 @@ def run_analysis(
     """
     say(analysis.summary())
     store = prepare_recording(analysis, say=say, n_jobs=n_jobs, overwrite=overwrite)
-    deltas = sorted({*analysis.training.deltas, analysis.training.general_delta})
-    train_decoders(analysis, deltas, store=store, say=say, overwrite=overwrite)
-    evaluate_decoders(analysis, store=store, say=say, overwrite=overwrite)
+    train_decoders(analysis, analysis.fitted_deltas, store=store, say=say, overwrite=overwrite)
+    results = evaluate_decoders(analysis, store=store, say=say, overwrite=overwrite)
     if with_figures:
         draw_figures(analysis, say=say, overwrite=overwrite)
-    return open_results(Places(analysis).results)
+    return results
 
 
 def example_results(folder: Path | str = Path("outputs/example"), *, say: Say = print) -> xr.Dataset:

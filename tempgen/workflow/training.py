@@ -94,7 +94,7 @@ def trained_deltas(analysis: Analysis, sets: TrialSets) -> dict[int, Path]:
         If one was made by another analysis.
     """
     places, recipe = Places(analysis), sets.recipe()
-    wanted = sorted({*analysis.training.deltas, analysis.training.general_delta})
+    wanted = analysis.fitted_deltas
     missing = [
         delta
         for delta in wanted

@@ -76,16 +76,26 @@ def test_nsd_that_is_not_there_is_named(tmp_path):
     assert "No design of subj01 below nowhere" in result.stderr
 
 
-def test_interrupted_command_says_that_it_can_go_on(tmp_path, monkeypatch, capsys):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
+@pytest.fixture
+def exit_code_of_run(tmp_path, monkeypatch):
+    """Let ``tempgen run`` meet an error; returns the exit status."""
 
-    monkeypatch.setattr("tempgen.workflow.run_analysis", interrupted)
-    monkeypatch.setattr(sys, "argv", ["tempgen", "run"])
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 130
+    def stopped_by(error: BaseException) -> int:
+        def fail(*_, **__):
+            raise error
+
+        monkeypatch.setattr("tempgen.workflow.run_analysis", fail)
+        monkeypatch.setattr(sys, "argv", ["tempgen", "run"])
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return stopped.value.code
+
+    return stopped_by
+
+
+def test_interrupted_command_says_that_it_can_go_on(exit_code_of_run, capsys):
+    assert exit_code_of_run(KeyboardInterrupt()) == 130
     assert "goes on from there" in capsys.readouterr().err
 
 
@@ -102,14 +112,6 @@ def test_train_specialized_works_as_written_without_any_file(tmp_path):
     assert "decoders at lags 5 are there" in again.stdout
 
 
-def test_full_disk_is_one_message_without_a_traceback(tmp_path, monkeypatch, capsys):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device", "outputs/demo")
-
-    monkeypatch.setattr("tempgen.workflow.run_analysis", full)
-    monkeypatch.setattr(sys, "argv", ["tempgen", "run"])
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 1
+def test_full_disk_is_one_message_without_a_traceback(exit_code_of_run, capsys):
+    assert exit_code_of_run(OSError(28, "No space left on device", "outputs/demo")) == 1
     assert "No space left on device: 'outputs/demo'" in capsys.readouterr().err

@@ -80,9 +80,9 @@ def simulate_nsd(
         raise ConfigError(
             f"Subjects to simulate are {wanted}; needed are some of NSD's eight, 1 to {N_SUBJECTS}."
         )
-    _claim(out, config)
-    experiment = design_experiment(config)
     layouts = [NsdLayout(out, subject) for subject in wanted]
+    _claim(layouts[0], config)
+    experiment = design_experiment(config)
     if not layouts[0].experiment_design.is_file():
         write_experiment_design(layouts[0].experiment_design, experiment)
     if not layouts[0].stimulus_table.is_file():
@@ -92,9 +92,9 @@ def simulate_nsd(
     return layouts
 
 
-def _claim(out: Path, config: SimulationConfig) -> None:
+def _claim(layout: NsdLayout, config: SimulationConfig) -> None:
     """Write which config the folder is made with, or check that it is this one."""
-    marker = out / "simulation" / "config.json"
+    out, marker = layout.root, layout.simulation_marker
     recipe = {"simulator_version": SIMULATOR_VERSION, "config": config.model_dump(mode="json")}
     if marker.is_file():
         found = json.loads(marker.read_text(encoding="utf-8"))
