@@ -1,5 +1,5 @@
 # Two commands do everything on a bare Linux machine with Python 3.11 or newer:
-#   make demo    environment, installation, the demo analysis; ends by printing where its figures are
+#   make demo    environment, installation, the demo analyses; ends by printing where their figures are
 #   make test    environment, installation, all checks and tests
 # Another interpreter: make PYTHON=python3.12 demo. Another place for the environment: make VENV=/tmp/venv test.
 
@@ -11,14 +11,16 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 # What an installation depends on; a stamp newer than these means that there is nothing to install.
 PROJECT := pyproject.toml constraints.txt tempgen/_version.py
+QUICK_STAMP := $(VENV)/.tempgen-quick
 DEMO_STAMP := $(VENV)/.tempgen-demo
 DEV_STAMP := $(VENV)/.tempgen-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench constraints clean
+.PHONY: help demo demo-quick test lint bench constraints clean
 
 help:
-	@echo "make demo         install, run analyses/demo.yaml (a simulated subject), print where the figures are"
+	@echo "make demo         install, run the linear and the Dynadiff demo (simulated subjects), print where the figures are"
+	@echo "make demo-quick   the same with the linear decoder alone (two minutes)"
 	@echo "make test         install with all extras, lint, type-check, test"
 	@echo "make lint         lint and type-check only"
 	@echo "make bench        run every benchmark in benchmarks/"
@@ -26,6 +28,11 @@ help:
 	@echo "make clean        remove caches and builds; keeps $(VENV) and outputs/"
 
 demo: $(DEMO_STAMP)
+	$(BIN)/tempgen run analyses/demo.yaml
+	$(BIN)/tempgen run analyses/ridge_tokens_demo.yaml
+	$(BIN)/tempgen run analyses/dynadiff_demo.yaml
+
+demo-quick: $(QUICK_STAMP)
 	$(BIN)/tempgen run analyses/demo.yaml
 
 test: lint
@@ -51,15 +58,20 @@ $(BIN)/python:
 	  "environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	"$(PYTHON)" -m venv "$(VENV)"
 
-$(DEMO_STAMP): $(PROJECT) | $(BIN)/python
+$(QUICK_STAMP): $(PROJECT) | $(BIN)/python
 	@echo "Installing tempgen into $(VENV); the first time this takes a few minutes"
 	$(INSTALL) -e ".[notebooks]"
 	@touch $@
 
+$(DEMO_STAMP): $(PROJECT) | $(BIN)/python
+	@echo "Installing tempgen with diffusion models into $(VENV); the first time this takes several minutes"
+	$(INSTALL) -e ".[diffusion,notebooks]"
+	@touch $(QUICK_STAMP) $@
+
 $(DEV_STAMP): $(PROJECT) | $(BIN)/python
 	@echo "Installing tempgen with all its extras into $(VENV); the first time this takes several minutes"
 	$(INSTALL) -e ".[dev]"
-	@touch $(DEMO_STAMP) $@
+	@touch $(QUICK_STAMP) $(DEMO_STAMP) $@
 
 # --- maintenance -----------------------------------------------------------------------------------------------------
 

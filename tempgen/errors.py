@@ -29,9 +29,17 @@ class DecoderError(TempgenError, ValueError):
     """A decoder does not fit the data given to it, or its folder is incomplete."""
 
 
+class TrainingError(TempgenError, RuntimeError):
+    """A training run cannot go on: its loss is not finite, its checkpoint is another run's or could not be written."""
+
+
 class MetricError(TempgenError, ValueError):
     """Images or features that a metric cannot compare."""
 
 
 class ResultsError(TempgenError):
     """A results file is incomplete, was made by another analysis or lacks what is asked of it."""
+
+
+class BackboneError(TempgenError):
+    """A diffusion backbone that cannot be loaded, or input that does not fit it."""

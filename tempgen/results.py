@@ -107,6 +107,12 @@ def export_netcdf(results: xr.Dataset, path: Path) -> Path:
     return path
 
 
+def decoder_name(results: xr.Dataset) -> str:
+    """What figures and tables call the decoder of a result or of reconstructions, e.g. ``"Ridge to tokens"``."""
+    name, target = str(results.attrs["decoder"]).capitalize(), str(results.attrs["decoder_target"])
+    return name if target == "images" else f"{name} to {target}"
+
+
 def describe_results(results: xr.Dataset) -> str:
     """A few lines on where a result comes from and what it cost, for the top of a notebook."""
     attrs = results.attrs
@@ -118,12 +124,17 @@ def describe_results(results: xr.Dataset) -> str:
         [
             f"{attrs['title']} (tempgen {attrs['tempgen_version']})",
             f"{kind.upper()} data, subject {attrs['subject']}" + (f": {notes}" if notes else ""),
-            f"{attrs['decoder']} decoder of {attrs['decoder_target']}, trained at {results.sizes['train_delta']} lags, "
-            f"tested at {results.sizes['test_delta']}",
+            f"{decoder_name(results)}, trained at {results.sizes['train_delta']} lags, tested at {results.sizes['test_delta']}",
+            *([f"images by {attrs['backbone']}: {attrs['sampling']}"] if "sampling" in attrs else []),
             str(attrs["window"]),
             f"{attrs['split']} split: {attrs['n_train']} training trials, {attrs['n_test']} test trials of {attrs['n_test_runs']} runs; "
             f"left out: {attrs['n_left_out_window']} whose windows leave their run, {attrs['n_left_out_image']} of images "
             "that occur in test runs",
+            *(
+                [f"scored: {attrs['n_evaluated']} of the test trials, drawn at random, the same at every lag"]
+                if attrs.get("n_evaluated", attrs["n_test"]) < attrs["n_test"]
+                else []
+            ),
             *(
                 [
                     f"caution: {attrs['n_train_sharing_volumes']} training trials share volumes with test windows"

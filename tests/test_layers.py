@@ -18,6 +18,7 @@ LAYERS = (
     "windows",
     "config",
     "results",
+    "reconstructions",
     "data",
     "models",
     "metrics",

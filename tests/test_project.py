@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import distributions as installed_distributions
@@ -24,11 +25,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
 # Where conda-forge's name is another.
-CONDA_NAMES = {"isal": "python-isal", "torch": "pytorch"}
+CONDA_NAMES = {"huggingface-hub": "huggingface_hub", "isal": "python-isal", "torch": "pytorch"}
 # Runtime dependencies that tempgen names to a library instead of importing them, and where it does.
 USED_BY_NAME = {"h5netcdf": 'engine="h5netcdf"'}
 # Distributions of the notebooks extra that are there for the user: a kernel and an editor.
 FOR_THE_USER = {"ipykernel", "jupyterlab"}
+# Distributions that a library imports when tempgen asks for what they offer, and where it does.
+USED_THROUGH = {"tensorboard": "from torch.utils import tensorboard"}
 # Tools of the dev extra that are run and not imported.
 TOOLS = {
     "mypy",
@@ -40,6 +43,13 @@ TOOLS = {
     "types-pyyaml",
     "types-tqdm",
 }
+# What nobody imports who has not asked for diffusion: these may need its extra as soon as they are imported.
+TORCH_MODULES = (
+    "tempgen/models/",
+    "tempgen/training/",
+    "tempgen/decoders/dynadiff/",
+    "tempgen/workflow/scenes_check.py",
+)
 
 
 def requirements(lines: list[str]) -> dict[str, Requirement]:
@@ -59,10 +69,12 @@ def constraint_pins() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pins}
 
 
-def third_party_imports(folder: str, *, everywhere: bool) -> dict[str, str]:
+def third_party_imports(folder: str, *, everywhere: bool, without: tuple[str, ...] = ()) -> dict[str, str]:
     """Import name -> one file that imports it, at module level or ``everywhere``; ours and Python's own left out."""
     found = {}
     for path in sorted((ROOT / folder).rglob("*.py")):
+        if path.relative_to(ROOT).as_posix().startswith(without):
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree) if everywhere else tree.body:
             if isinstance(node, ast.Import):
@@ -89,7 +101,7 @@ def providers_of(import_names: dict[str, str]) -> dict[str, str]:
 def test_environment_yml_is_in_step_with_pyproject() -> None:
     entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     conda = [entry for entry in entries if isinstance(entry, str)]
-    wanted = RUNTIME | OPTIONAL["notebooks"] | OPTIONAL["torch"]
+    wanted = RUNTIME | OPTIONAL["notebooks"] | OPTIONAL["diffusion"]
     expected = [f"{CONDA_NAMES.get(name, name)}{item.specifier}" for name, item in wanted.items()]
 
     assert sorted(conda) == sorted([*expected, f"python{PROJECT['requires-python']}", "pip"])
@@ -143,18 +155,32 @@ def test_versions_agree() -> None:
 def test_everything_imported_at_module_level_is_a_runtime_dependency() -> None:
     undeclared = {
         name: path
-        for name, path in providers_of(third_party_imports("tempgen", everywhere=False)).items()
+        for name, path in providers_of(
+            third_party_imports("tempgen", everywhere=False, without=TORCH_MODULES)
+        ).items()
         if name not in RUNTIME
     }
     assert not undeclared
 
 
+def test_starting_the_command_line_imports_nothing_of_the_extras() -> None:
+    code = "import sys, tempgen, tempgen.cli.app, tempgen.config, tempgen.workflow; print(*sys.modules)"
+    loaded = set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
+
+    assert "tempgen.workflow" in loaded
+    assert not loaded & {"torch", "diffusers", "peft", "accelerate", "transformers", "papermill"}
+
+
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("tempgen", ("torch", "notebooks")),
-        ("tests", ("torch", "notebooks", "dev")),
-        ("benchmarks", ("torch", "bench")),
+        ("tempgen", ("torch", "diffusion", "notebooks")),
+        ("tests", ("torch", "diffusion", "notebooks", "dev")),
+        ("benchmarks", ("torch", "diffusion", "bench")),
     ],
 )
 def test_everything_imported_is_declared(folder: str, extras: tuple[str, ...]) -> None:
@@ -165,7 +191,7 @@ def test_everything_imported_is_declared(folder: str, extras: tuple[str, ...]) -
 
 def test_every_declared_dependency_is_used() -> None:
     package = "\n".join(path.read_text() for path in (ROOT / "tempgen").rglob("*.py"))
-    by_name = {name for name, text in USED_BY_NAME.items() if text in package}
+    by_name = {name for name, text in (USED_BY_NAME | USED_THROUGH).items() if text in package}
     in_package = set(providers_of(third_party_imports("tempgen", everywhere=True))) | by_name
     anywhere = in_package.union(
         *(providers_of(third_party_imports(folder, everywhere=True)) for folder in ("tests", "benchmarks"))

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from tempgen.cli.options import (
+    AnalysisFile,
+    Assignments,
+    Backbone,
+    Decoder,
+    Delta,
+    Jobs,
+    Overwrite,
+    load,
+)
 from tempgen.errors import TempgenError
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C. Source: 128 + SIGINT, the shells' convention."""
+INTERRUPTED = (130, 143)
+"""Exit statuses after Ctrl-C and SIGTERM. Source: 128 + signal, the shells' convention."""
 DATA, DECODERS, REPORT = "1. The recording", "2. The decoders", "3. The result"
 
 app = typer.Typer(
@@ -30,47 +40,6 @@ app = typer.Typer(
     ),
 )
 
-AnalysisFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--analysis",
-        "-a",
-        help="Analysis file; default: tempgen.yaml here, else the demo's.",
-        show_default=False,
-    ),
-]
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", "-s", metavar="KEY=VALUE", help="Override a key, e.g. -s split.seed=3.", show_default=False
-    ),
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Make again what another analysis left in the folder.")
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option("--jobs", "-j", min=1, help="Runs at a time; default: all cores.", show_default=False),
-]
-Delta = Annotated[
-    str | None,
-    typer.Option("--delta", help="Lags in TRs: -2..13, -3,0,3 or 5.", show_default=False, metavar="LAGS"),
-]
-
-
-def _load(file: Path | None, assignments: list[str] | None, **overrides: Any) -> Any:
-    """The analysis, with a word on where it came from."""
-    from tempgen.config import load_analysis
-    from tempgen.config.files import DEFAULT_FILE, parse_assignments
-
-    given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
-    analysis = load_analysis(file, {**parse_assignments(assignments or []), **given})
-    if file is None and not DEFAULT_FILE.is_file() and analysis.data.source == "simulated":
-        typer.echo(
-            "no analysis file given: this is the demo's SIMULATED subject (write your own with 'tempgen init')"
-        )
-    return analysis
-
 
 @app.command(rich_help_panel=DATA)
 def init(
@@ -80,6 +49,7 @@ def init(
         Path | None, typer.Option(help="Root of the dataset (nsd, bids).", show_default=False)
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the analysis.")] = "my-analysis",
+    decoder: Annotated[str, typer.Option(help="ridge or dynadiff.")] = "ridge",
 ) -> None:
     """Write a commented analysis file.
 
@@ -87,9 +57,8 @@ def init(
     """
     from tempgen.config import write_analysis
 
-    typer.echo(
-        f"wrote {write_analysis(path, source=source, data=data, name=name)}: edit it, then 'tempgen run {path}'"
-    )
+    written = write_analysis(path, source=source, data=data, name=name, decoder=decoder)
+    typer.echo(f"wrote {written}: edit it, then 'tempgen run {path}'")
 
 
 @app.command(rich_help_panel=DATA)
@@ -126,46 +95,54 @@ def prepare(
     """
     from tempgen.workflow import prepare_recording
 
-    loaded = _load(analysis, assignments)
+    loaded = load(analysis, assignments)
     prepare_recording(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite, recheck=True)
 
 
 @app.command("train-general", rich_help_panel=DECODERS)
 def train_general(
+    decoder: Decoder = None,
+    backbone: Backbone = None,
     analysis: AnalysisFile = None,
     assignments: Assignments = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train the General decoder: one window, later tested at all shifts.
 
-    Example: tempgen train-general
+    Stopped and started again, it goes on where it was.
+
+    Example: tempgen train-general --decoder dynadiff --backbone scenes
     """
     from tempgen.workflow import train_decoders
 
-    loaded = _load(analysis, assignments)
+    loaded = load(analysis, assignments, decoder__kind=decoder, decoder__backbone=backbone)
     train_decoders(loaded, [loaded.training.general_delta], say=typer.echo, overwrite=overwrite)
 
 
 @app.command("train-specialized", rich_help_panel=DECODERS)
 def train_specialized(
     delta: Delta = None,
+    decoder: Decoder = None,
+    backbone: Backbone = None,
     analysis: AnalysisFile = None,
     assignments: Assignments = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train the Specialized decoders, one for each shift of the window.
 
-    Lags that the analysis has are trained as part of it; others replace its training.deltas.
+    Lags that the analysis has are trained as part of it; others replace its training.deltas. Stopped and started again,
+    it goes on with the lag it was at.
 
     Example: tempgen train-specialized --delta -2..13
     """
     from tempgen.windows import parse_deltas
     from tempgen.workflow import train_decoders
 
-    loaded = _load(analysis, assignments)
+    chosen = {"decoder__kind": decoder, "decoder__backbone": backbone}
+    loaded = load(analysis, assignments, **chosen)
     deltas = parse_deltas(delta) if delta is not None else loaded.training.deltas
     if not set(deltas) <= set(loaded.all_deltas):
-        loaded = _load(analysis, assignments, training__deltas=delta)
+        loaded = load(analysis, assignments, training__deltas=delta, **chosen)
     train_decoders(loaded, deltas, say=typer.echo, overwrite=overwrite)
 
 
@@ -175,6 +152,8 @@ def evaluate(
     matrix: Annotated[
         bool | None, typer.Option("--matrix", help="Every train lag at every test lag.")
     ] = None,
+    decoder: Decoder = None,
+    backbone: Backbone = None,
     analysis: AnalysisFile = None,
     assignments: Assignments = None,
     overwrite: Overwrite = False,
@@ -185,23 +164,66 @@ def evaluate(
     """
     from tempgen.workflow import evaluate_decoders
 
-    loaded = _load(analysis, assignments, evaluation__deltas=delta, evaluation__matrix=matrix or None)
+    loaded = load(
+        analysis,
+        assignments,
+        evaluation__deltas=delta,
+        evaluation__matrix=matrix or None,
+        decoder__kind=decoder,
+        decoder__backbone=backbone,
+    )
     evaluate_decoders(loaded, say=typer.echo, overwrite=overwrite)
 
 
 @app.command(rich_help_panel=REPORT)
-def figures(
+def reconstruct(
+    keep: Annotated[
+        str | None,
+        typer.Option("--keep", help="Of how many test trials, or all.", show_default=False, metavar="N|all"),
+    ] = None,
+    delta: Delta = None,
+    decoder: Decoder = None,
+    backbone: Backbone = None,
     analysis: AnalysisFile = None,
     assignments: Assignments = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw metric-by-lag curves and the generalization matrix.
+    """Write a store of reconstructed images beside the seen ones; nothing is scored.
+
+    The room that it takes is told before. Lags that the analysis tests are taken from it; others replace its
+    evaluation.deltas. Stopped and started again, it goes on where it was.
+
+    Example: tempgen reconstruct --keep 12 --delta -3..3
+    """
+    from tempgen.config.files import read_yaml
+    from tempgen.windows import parse_deltas
+    from tempgen.workflow import reconstruct_images
+
+    chosen = {"decoder__kind": decoder, "decoder__backbone": backbone}
+    chosen["evaluation__keep_reconstructions"] = None if keep is None else read_yaml(keep)
+    loaded = load(analysis, assignments, **chosen)
+    deltas = None if delta is None else parse_deltas(delta)
+    if not set(deltas or ()) <= set(loaded.evaluated_deltas):
+        loaded = load(analysis, assignments, evaluation__deltas=delta, **chosen)
+    reconstruct_images(loaded, deltas, say=typer.echo, overwrite=overwrite)
+
+
+@app.command(rich_help_panel=REPORT)
+def figures(
+    decoder: Decoder = None,
+    backbone: Backbone = None,
+    analysis: AnalysisFile = None,
+    assignments: Assignments = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw metric-by-lag curves, the generalization matrix and, where they are kept, reconstructions.
 
     Example: tempgen figures
     """
     from tempgen.workflow import draw_figures
 
-    draw_figures(_load(analysis, assignments), say=typer.echo, overwrite=overwrite)
+    loaded = load(analysis, assignments, decoder__kind=decoder, decoder__backbone=backbone)
+    draw_figures(loaded, say=typer.echo, overwrite=overwrite)
 
 
 @app.command(rich_help_panel=REPORT)
@@ -224,6 +246,8 @@ def run(
         Path | None, typer.Argument(help="Analysis file; default: tempgen.yaml.", show_default=False)
     ] = None,
     file: AnalysisFile = None,
+    decoder: Decoder = None,
+    backbone: Backbone = None,
     assignments: Assignments = None,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
@@ -234,7 +258,8 @@ def run(
     """
     from tempgen.workflow import run_analysis
 
-    run_analysis(_load(analysis or file, assignments), say=typer.echo, n_jobs=jobs, overwrite=overwrite)
+    loaded = load(analysis or file, assignments, decoder__kind=decoder, decoder__backbone=backbone)
+    run_analysis(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite)
 
 
 def main() -> None:
@@ -248,6 +273,6 @@ def main() -> None:
         typer.echo(f"{type(error).__name__}: {error}; what was finished before is kept", err=True)
         sys.exit(1)
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
+        if stop.code in INTERRUPTED:
             typer.echo("stopped; what was finished is kept, the same command goes on from there", err=True)
         raise

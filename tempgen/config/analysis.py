@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from tempgen.config.decoder import DecoderConfig, RidgeConfig, makes_images_by_diffusion
 from tempgen.config.recording import DataConfig
 from tempgen.config.section import Deltas, Section
 from tempgen.windows import DEFAULT_DELTAS, DEFAULT_N_TR, DEFAULT_T0_S, Window, format_deltas
@@ -85,41 +86,6 @@ class SplitConfig(Section):
         return self
 
 
-class DecoderConfig(Section):
-    """What is fitted at each train lag."""
-
-    kind: Literal["ridge"] = Field(
-        "ridge", description="The decoder. Source: the fastest that reconstructs images."
-    )
-    target: Literal["auto", "pixels", "labels"] = Field(
-        "auto",
-        description="What it predicts; auto: pixels where there are images, else labels. Source: off unless given.",
-    )
-    target_size: int = Field(
-        16,
-        ge=2,
-        description="Pixels a side of the images that it predicts. Source: house choice, see README.",
-    )
-    alphas: tuple[PositiveFloat, ...] = Field(
-        tuple(float(f"{10.0 ** (k / 2):.3g}") for k in range(-4, 6)),
-        min_length=1,
-        description="Ridge penalties, in units of the mean squared norm of a training window. Source: house choice.",
-    )
-    alpha_per_target: bool = Field(
-        False,
-        description="Choose the penalty for each output instead of one for all. Source: himalaya offers both.",
-    )
-    n_folds: int = Field(
-        3, ge=1, description="Folds of held-out training runs that choose the penalty. Source: house choice."
-    )
-
-    @model_validator(mode="after")
-    def _no_unused_keys(self) -> Self:
-        if self.target == "labels":
-            self.refuse_unused(("target_size",), because="with target: labels")
-        return self
-
-
 class TrainingConfig(Section):
     """At which lags decoders are fitted, and on what."""
 
@@ -129,7 +95,11 @@ class TrainingConfig(Section):
     )
     general_delta: int = Field(0, description="Train lag of the General decoder (TRs). Source: Dynadiff.")
     device: str | None = Field(
-        None, description="Torch device, e.g. cuda; null: NumPy on the CPU. Source: the demo needs no GPU."
+        None,
+        description=(
+            "Torch device, e.g. cuda; null: NumPy on the CPU (ridge), a GPU where there is one (diffusion). "
+            "Source: the demo needs no GPU."
+        ),
     )
 
 
@@ -158,6 +128,43 @@ class EvaluationConfig(Section):
         ge=8,
         description="Pixels a side at which images are compared; null: the store's. Source: off unless given.",
     )
+    max_trials: int | None = Field(
+        None,
+        ge=2,
+        description=(
+            "Test trials that are reconstructed and scored, the same at every lag; null: all. For decoders that take "
+            "long for an image. Source: off unless given."
+        ),
+    )
+    seed: int = Field(0, ge=0, description="Seed of the choice of trials. Source: convention.")
+    keep_reconstructions: int | str = Field(
+        "none",
+        description=(
+            "Reconstructions kept beside their seen images: none, all, or of how many test trials. Source: scores "
+            "need none."
+        ),
+    )
+    max_kept_gb: float = Field(
+        4.0,
+        gt=0,
+        description="Most that they may take on disk (GB); asked before they are made. Source: house choice.",
+    )
+
+    @field_validator("keep_reconstructions")
+    @classmethod
+    def _some_all_or_none(cls, keep: int | str) -> int | str:
+        if keep not in ("none", "all") and (isinstance(keep, str) or keep < 1):
+            raise ValueError(f"write none, all, or of how many trials, at least 1; got {keep!r}")
+        return keep
+
+    @model_validator(mode="after")
+    def _no_more_kept_than_scored(self) -> Self:
+        keep = self.keep_reconstructions
+        if isinstance(keep, int) and self.max_trials is not None and keep > self.max_trials:
+            raise ValueError(
+                f"keep_reconstructions is {keep}, but max_trials lets only {self.max_trials} be reconstructed"
+            )
+        return self
 
 
 class FiguresConfig(Section):
@@ -168,6 +175,18 @@ class FiguresConfig(Section):
     )
     n_draws: int = Field(2000, ge=100, description="Bootstrap draws. Source: convention for 95 % intervals.")
     level: float = Field(0.95, gt=0, lt=1, description="Level of the intervals. Source: convention.")
+    beside: Path | None = Field(
+        None,
+        description=(
+            "Folder of another analysis to draw beside this one (of a diffusion decoder), e.g. ridge to the same tokens. "
+            "Source: off unless given."
+        ),
+    )
+    n_trials: int = Field(
+        6,
+        ge=1,
+        description="Test trials whose reconstructions are drawn, of those kept. Source: house choice.",
+    )
     formats: tuple[Literal["png", "svg", "pdf"], ...] = Field(
         ("png", "svg"), description="File formats. Source: what journals take."
     )
@@ -186,10 +205,16 @@ class Analysis(Section):
     data: DataConfig = Field(DataConfig(), description="The recording.")
     window: WindowConfig = Field(WindowConfig(), description="The window of BOLD.")
     split: SplitConfig = Field(SplitConfig(), description="Training and test trials.")
-    decoder: DecoderConfig = Field(DecoderConfig(), description="The decoder.")
+    decoder: DecoderConfig = Field(RidgeConfig(), description="The decoder; each kind has its own keys.")
     training: TrainingConfig = Field(TrainingConfig(), description="The train lags.")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="The test lags.")
     figures: FiguresConfig = Field(FiguresConfig(), description="The figures.")
+
+    @model_validator(mode="after")
+    def _no_unused_keys(self) -> Self:
+        if not makes_images_by_diffusion(self.decoder):
+            self.figures.refuse_unused(("beside", "n_trials"), because="by a decoder without diffusion")
+        return self
 
     @property
     def output_folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""Analysis files: read, override, write with comments, and tell two of them apart."""
+"""Analysis files: read, override, and tell two of them apart."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from tempgen.config.analysis import Analysis
-from tempgen.config.recording import NSD_KEYS
+from tempgen.config.decoder import DECODER_KINDS
 from tempgen.errors import ConfigError
-from tempgen.files import whole_file
-from tempgen.windows import format_deltas
 
 DEFAULT_FILE = Path("tempgen.yaml")
 """Taken by every command where it exists in the current folder."""
+DEMOS = {"ridge": "demo.yaml", "dynadiff": "dynadiff_demo.yaml"}
+"""The packaged analysis of each kind of decoder, taken where there is no file."""
 Model = TypeVar("Model", bound=BaseModel)
 _ALTERNATIVES = {
     "split.n_test_runs": ("split.test_fraction",),
@@ -31,7 +31,6 @@ _ALTERNATIVES = {
     "window.n_tr": ("window.duration_s",),
 }
 """Two ways to say one thing: an override of one replaces the other in the file."""
-_DELTA_KEYS = ("deltas", "sessions")
 
 
 class _Loader(yaml.SafeLoader):
@@ -85,7 +84,8 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
     Parameters
     ----------
     path : Path or None
-        The file; None takes ``tempgen.yaml`` of the current folder, else the demo's analysis.
+        The file; None takes ``tempgen.yaml`` of the current folder, else the demo's analysis (with the decoder that
+        overrides ask for).
     overrides : mapping of dotted key to value
         Values from the command line: ``{"training.deltas": "-2..13"}``.
 
@@ -95,7 +95,8 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
         If the file is missing, is no YAML mapping, or has an unknown, unused or unfit key.
     """
     if path is None:
-        path = DEFAULT_FILE if DEFAULT_FILE.is_file() else packaged_file("analyses", "demo.yaml")
+        demo = DEMOS.get((overrides or {}).get("decoder.kind", "ridge"), DEMOS["ridge"])
+        path = DEFAULT_FILE if DEFAULT_FILE.is_file() else packaged_file("analyses", demo)
     if not path.is_file():
         raise ConfigError(f"There is no analysis file {path}: write one with 'tempgen init {path}'.")
     try:
@@ -107,6 +108,7 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
         raise ConfigError(
             f"{path} holds a {type(content).__name__}, an analysis is a mapping: see 'tempgen init'."
         )
+    _replace_decoder(content, overrides or {})
     for key, value in (overrides or {}).items():
         _set_dotted(content, key, value)
         for other in _ALTERNATIVES.get(key, ()):
@@ -130,13 +132,35 @@ def validate(model: type[Model], content: Mapping[str, Any], *, origin: str) -> 
         raise ConfigError(f"{origin} has {error.error_count()} problem(s):\n{problems}") from error
 
 
+def _replace_decoder(content: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Drop the file's decoder where an override asks for another kind, which has keys of its own."""
+    section = content.get("decoder")
+    wanted = overrides.get("decoder.kind")
+    if isinstance(section, dict) and wanted is not None and section.get("kind", "ridge") != wanted:
+        del content["decoder"]
+
+
 def _explain(root: type[BaseModel], problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"]) or "all of it"
+    location = problem["loc"]
+    kind = (
+        location[1]
+        if location[:1] == ("decoder",) and location[1:2] and location[1] in DECODER_KINDS
+        else None
+    )
+    shown = (location[0], *location[2:]) if kind is not None else location  # the kind is no key of the file
+    place = ".".join(str(part) for part in shown) or "all of it"
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
-    known = _known_keys(root, problem["loc"][:-1])
-    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+    known = _known_keys(root, location[:-1])
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    others = [
+        other
+        for other, model in DECODER_KINDS.items()
+        if kind and len(shown) == 2 and location[-1] in model.model_fields
+    ]
+    if others:
+        hint = f"it is one of decoder.kind: {' and '.join(others)}, this one is {kind}"
     return f"{place}: unknown key; {hint}"
 
 
@@ -144,7 +168,7 @@ def _known_keys(root: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     model: Any = root
     for part in location:
         field = getattr(model, "model_fields", {}).get(part)
-        model = field.annotation if field else model
+        model = field.annotation if field else DECODER_KINDS.get(part, model)
     return list(getattr(model, "model_fields", {}))
 
 
@@ -182,87 +206,6 @@ def _remove_dotted(content: dict[str, Any], key: str) -> None:
     section, name = key.split(".")
     if isinstance(content.get(section), dict):
         content[section].pop(name, None)
-
-
-def write_analysis(path: Path, *, source: str, data: Path | None, name: str) -> Path:
-    """Write a commented analysis file for a kind of recording.
-
-    Raises
-    ------
-    ConfigError
-        If the file exists, or the source needs the root of a dataset and none is given.
-    """
-    if path.exists():
-        raise ConfigError(f"{path} exists and is left as it is: choose another name or remove it.")
-    content = {"name": name, "data": {"source": source, "path": data}}
-    analysis = validate(Analysis, content, origin="the new analysis (tempgen init)")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as temporary:
-        temporary.write_text(commented_yaml(analysis), encoding="utf-8")
-    return path
-
-
-def commented_yaml(analysis: Analysis | None = None) -> str:
-    """An analysis file with every key, its meaning and the source of its default as comments."""
-    header = (
-        "# An analysis of tempgen. Run it with: tempgen run THIS_FILE\n"
-        "# Every key may be left out; unknown and unused keys are refused. Relative paths start at the current folder.\n"
-    )
-    return header + "\n".join(_commented(analysis or Analysis(), indent="")) + "\n"
-
-
-def _commented(section: BaseModel, indent: str) -> list[str]:
-    lines: list[str] = []
-    unused = _unused_keys(section)
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, BaseModel) and name in unused:
-            lines += [
-                "",
-                f"{indent}# {name}: not used here; 'tempgen init --source {unused[name]}' shows its keys.",
-            ]
-        elif isinstance(value, BaseModel):
-            lines += [
-                "",
-                f"{indent}# {field.description}",
-                f"{indent}{name}:",
-                *_commented(value, indent + "  "),
-            ]
-        else:
-            choices = (
-                f" One of: {', '.join(get_args(field.annotation))}."
-                if get_origin(field.annotation) is Literal
-                else ""
-            )
-            prefix = f"{indent}# " if name in unused else indent
-            lines += [f"{indent}# {field.description}{choices}", f"{prefix}{name}: {_as_yaml(name, value)}"]
-    return lines
-
-
-def _unused_keys(section: BaseModel) -> dict[str, str]:
-    """Keys to show commented out, with the source (simulated, nsd, bids) that would use them."""
-    alternatives = ("start_tr", "duration_s", "n_test_runs")  # the other way to say t0_s, n_tr, test_fraction
-    unused = {
-        name: ""
-        for name in alternatives
-        if name in type(section).model_fields and getattr(section, name) is None
-    }
-    source = getattr(section, "source", None)
-    used_by = {"simulate": ("simulated",), "bids": ("bids",)} | dict.fromkeys(NSD_KEYS, ("nsd", "simulated"))
-    if source is not None:
-        unused |= {name: sources[0] for name, sources in used_by.items() if source not in sources}
-    return unused
-
-
-def _as_yaml(name: str, value: Any) -> str:
-    if name in _DELTA_KEYS and value is not None:
-        value = format_deltas(value)
-    if isinstance(value, Path):
-        value = str(value)
-    if isinstance(value, tuple):
-        value = list(value)
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).strip()
-    return text.removesuffix("...").strip()
 
 
 def fingerprint(*parts: Any) -> str:

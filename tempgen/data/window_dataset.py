@@ -39,6 +39,8 @@ class WindowDataset:
         self.table = trials_of(store)[trials]
         self._store = store
         self._runs, self._run_of_trial = np.unique(self.table["run"].to_numpy(), return_inverse=True)
+        self._onset_tr = self.table["onset_tr"].to_numpy()
+        self._run_length = self.table["run_length"].to_numpy()
         n_bytes = len(self._runs) * store["bold"][0].nbytes
         self._bold = store["bold"][self._runs].values if n_bytes <= IN_MEMORY_BYTES else None
 
@@ -85,3 +87,36 @@ class WindowDataset:
         array of float32, shape (n_trials, n_tr, n_voxels)
         """
         return np.stack([self.volume(offset) for offset in self.window.offsets([delta])], axis=1)
+
+    def windows_of(self, rows: NDArray[np.int64], delta: int = 0) -> NDArray[np.float32]:
+        """Windows of some of the trials, shifted by ``delta`` TRs: slices of the store, nothing else is read.
+
+        Parameters
+        ----------
+        rows : array of int, shape (n,)
+            Positions in ``table``.
+
+        Returns
+        -------
+        array of float32, shape (n, n_tr, n_voxels)
+
+        Raises
+        ------
+        WindowOutsideRunError
+            If a window leaves its run.
+        """
+        first = self._onset_tr[rows] + self.window.start_tr + delta
+        outside = (first < 0) | (first + self.window.n_tr > self._run_length[rows])
+        if outside.any():
+            raise WindowOutsideRunError(
+                f"{int(outside.sum())} of {len(rows)} windows at delta {delta} leave their run. "
+                "Choose trials with usable_trials or split_trials."
+            )
+        if self._bold is not None:
+            volumes = first[:, np.newaxis] + np.arange(self.window.n_tr)
+            return self._bold[self._run_of_trial[rows][:, np.newaxis], volumes]
+        windows = np.empty((len(rows), self.window.n_tr, self.n_voxels), dtype=np.float32)
+        for position, (row, start) in enumerate(zip(rows, first, strict=True)):
+            run = int(self._runs[self._run_of_trial[row]])
+            windows[position] = self._store["bold"][run, start : start + self.window.n_tr].values
+        return windows

@@ -1,6 +1,7 @@
-"""Decoders by name, at many lags: the one place that knows which decoders there are.
+"""Decoders by name: loading any of them, and ridge at many lags.
 
-A decoder kind offers: fitting at many train lags, predicting at many test lags, and a folder to load from.
+A decoder kind offers a folder to load from, predictions or reconstructions at many test lags (`reconstruct_lags`), and
+training at many lags: ridge here in one pass, networks in the workflow, by the training loop.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tempgen.config.analysis import DecoderConfig
+from tempgen.config.decoder import DECODER_KINDS, RidgeConfig
 from tempgen.decoders.ridge import RidgeDecoder
 from tempgen.decoders.ridge_fit import VolumeReader
 from tempgen.decoders.ridge_prediction import predict_ridge_lags
@@ -24,7 +25,7 @@ from tempgen.windows import Window
 
 
 def fit_lags(
-    config: DecoderConfig,
+    config: RidgeConfig,
     volume: VolumeReader,
     targets: NDArray[np.float32],
     *,
@@ -34,7 +35,7 @@ def fit_lags(
     target: TargetSpec,
     device: str | None = None,
 ) -> Iterator[tuple[int, RidgeDecoder]]:
-    """Fit a decoder at each train lag, one after the other.
+    """Fit a ridge at each train lag, one after the other.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def predict_lags(
     cells: Collection[tuple[int, int]] | None = None,
     device: str | None = None,
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Predictions of decoders at test lags, of all or of the ``cells`` (train lag, test lag) asked for.
+    """Predictions of ridges at test lags, of all or of the ``cells`` (train lag, test lag) asked for.
 
     Yields
     ------
@@ -95,18 +96,35 @@ def predict_lags(
     )
 
 
-def load_decoder(folder: Path) -> RidgeDecoder:
-    """Load a saved decoder of any kind.
+def load_decoder(folder: Path) -> Any:
+    """Load a saved decoder of any kind: a `RidgeDecoder`, or a `DynadiffDecoder` with its backbone.
 
     Raises
     ------
     DecoderError
         If the folder is no decoder's, or of a kind that this version does not know.
     """
-    kind = _config_of(folder).get("kind")
-    if kind != "ridge":
-        raise DecoderError(f"{folder} holds a decoder of kind {kind!r}; this version knows: ridge.")
-    return RidgeDecoder.from_pretrained(folder)
+    if decoder_kind(folder) == "ridge":
+        return RidgeDecoder.from_pretrained(folder)
+    from tempgen.decoders.dynadiff import DynadiffDecoder
+
+    return DynadiffDecoder.from_pretrained(folder)
+
+
+def decoder_kind(folder: Path) -> str:
+    """Of which kind a saved decoder is, without loading its weights.
+
+    Raises
+    ------
+    DecoderError
+        If the folder is no decoder's, or of a kind that this version does not know.
+    """
+    kind = str(_config_of(folder).get("kind"))
+    if kind not in DECODER_KINDS:
+        raise DecoderError(
+            f"{folder} holds a decoder of kind {kind!r}; this version knows: {', '.join(DECODER_KINDS)}."
+        )
+    return kind
 
 
 def decoder_provenance(folder: Path) -> dict[str, Any]:

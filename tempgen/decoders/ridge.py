@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from tempgen._version import __version__
+from tempgen.config.sampling import SamplingConfig
 from tempgen.decoders.model_card import model_card
 from tempgen.decoders.ridge_fit import RidgeFit
 from tempgen.decoders.ridge_prediction import predict_ridge_lags
@@ -23,6 +24,9 @@ from tempgen.decoders.ridge_solver import fit_ridge_lags
 from tempgen.decoders.targets import TargetSpec
 from tempgen.errors import DecoderError
 from tempgen.files import whole_folder
+
+if TYPE_CHECKING:
+    from tempgen.models.backbone import Backbone
 
 DECODER_FORMAT = 1
 """Changes when an older decoder folder can no longer be read."""
@@ -139,9 +143,46 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):
         ((_, _, predictions),) = cells
         return predictions
 
-    def reconstruct(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Images of a decoder of pixels: (n_trials, n_tr, n_voxels) -> (n_trials, size, size, 3) in [0, 1]."""
-        return self.target_.reconstruct(self.predict(X))
+    def reconstruct(
+        self,
+        X: ArrayLike,
+        *,
+        backbone: Backbone | None = None,
+        sampling: SamplingConfig | None = None,
+        image_ids: Sequence[int] | None = None,
+        repetitions: Sequence[int] | None = None,
+    ) -> NDArray[np.float32]:
+        """Images of a decoder of pixels or tokens: (n_trials, n_tr, n_voxels) -> (n_trials, size, size, 3) in [0, 1].
+
+        Parameters
+        ----------
+        X : array, shape (n_trials, n_tr, n_voxels)
+        backbone, sampling, image_ids, repetitions : optional
+            Tokens only: the diffusion backbone that makes images of them (loaded by its name unless given), how, and the
+            keys of the initial noise, as in :meth:`tempgen.decoders.dynadiff.DynadiffDecoder.reconstruct`.
+
+        Raises
+        ------
+        DecoderError
+            If the outputs are labels or features, the windows are of another shape, or the backbone is another.
+        """
+        if self.target_.kind != "tokens":
+            return self.target_.reconstruct(self.predict(X))
+        # torch and diffusers are loaded only where tokens become images
+        from tempgen.decoders.dynadiff import hold_no_adapter, images_of_tokens
+        from tempgen.models.backbone import load_backbone
+
+        backbone = load_backbone(self.target_.backbone) if backbone is None else backbone
+        self.target_.check_backbone(backbone.spec)
+        hold_no_adapter(backbone)
+        tokens = self.predict(X)
+        return images_of_tokens(
+            backbone,
+            tokens.reshape(len(tokens), self.target_.n_tokens, self.target_.token_dim),
+            config=sampling or SamplingConfig(),
+            image_ids=image_ids,
+            repetitions=repetitions,
+        )
 
     def predict_label(self, X: ArrayLike) -> NDArray[np.int64]:
         """Index of the most likely label: (n_trials, n_tr, n_voxels) -> (n_trials,)."""

@@ -1,19 +1,22 @@
-"""What a decoder's outputs mean: low-resolution pixels, labels or features, and the way from images there and back."""
+"""What a decoder's outputs mean: low-resolution pixels, labels, tokens or features, and the way from images there and back."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tempgen.decoders.resizing import area_average, upsample_images
 from tempgen.errors import DecoderError
 
-KINDS = ("pixels", "labels", "features")
-"""What outputs can be."""
+if TYPE_CHECKING:
+    from tempgen.models.backbone import BackboneSpec
 
-IMAGES_AT_ONCE = 64
-"""Images that are converted to float32 together, so that a large uint8 set needs little more memory than it has."""
+KINDS = ("pixels", "labels", "tokens", "features")
+"""What outputs can be."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,17 @@ class TargetSpec:
 
     Attributes
     ----------
-    kind : {"pixels", "labels", "features"}
+    kind : {"pixels", "labels", "tokens", "features"}
     size : int
         Pixels: height and width of the decoded image; the outputs are its rows, columns and RGB, flattened in this order.
     image_size : int
-        Pixels: height and width of the reconstructed image.
+        Pixels and tokens: height and width of the reconstructed image.
     names : tuple of str
         Labels: the name of each output. Features: likewise, or empty.
+    n_tokens, token_dim : int
+        Tokens: how many an image has, and of how many values; the outputs are these, flattened in this order.
+    backbone, revision : str
+        Tokens: the diffusion backbone whose they are.
 
     Raises
     ------
@@ -45,6 +52,10 @@ class TargetSpec:
     size: int = 0
     image_size: int = 0
     names: tuple[str, ...] = ()
+    n_tokens: int = 0
+    token_dim: int = 0
+    backbone: str = ""
+    revision: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -56,10 +67,43 @@ class TargetSpec:
             )
         if self.kind == "labels" and not self.names:
             raise DecoderError("a target of labels needs their names, in the order of the outputs")
+        if self.kind == "tokens" and not (self.n_tokens and self.token_dim and self.backbone):
+            raise DecoderError(
+                "a target of tokens needs n_tokens, token_dim and the backbone: use TargetSpec.of_tokens"
+            )
+
+    @classmethod
+    def of_tokens(cls, spec: BackboneSpec) -> TargetSpec:
+        """The tokens of a diffusion backbone."""
+        return cls(
+            "tokens",
+            n_tokens=spec.n_tokens,
+            token_dim=spec.token_dim,
+            backbone=spec.name,
+            revision=spec.revision,
+        )
+
+    def check_backbone(self, spec: BackboneSpec) -> None:
+        """Refuse a backbone whose tokens these are not.
+
+        Raises
+        ------
+        DecoderError
+            If it is another, or the same of another revision.
+        """
+        other = TargetSpec.of_tokens(spec)
+        if other != self:
+            raise DecoderError(
+                f"the decoder's outputs are tokens of {self.backbone} {self.revision[:12]} "
+                f"({self.n_tokens} x {self.token_dim}), the backbone is {spec.name} {spec.revision[:12]} "
+                f"({spec.n_tokens} x {spec.token_dim}): give it its own backbone, or train it again"
+            )
 
     @property
     def n_outputs(self) -> int | None:
         """Number of outputs; None for features without names, of which any number may be."""
+        if self.kind == "tokens":
+            return self.n_tokens * self.token_dim
         return self.size * self.size * 3 if self.kind == "pixels" else len(self.names) or None
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +111,7 @@ class TargetSpec:
         return {key: list(value) if key == "names" else value for key, value in asdict(self).items() if value}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "TargetSpec":
+    def from_dict(cls, values: Mapping[str, Any]) -> TargetSpec:
         """From what `to_dict` gave.
 
         Raises
@@ -75,10 +119,11 @@ class TargetSpec:
         DecoderError
             If a key is unknown, or the kind is missing.
         """
-        unknown = sorted(set(values) - {"kind", "size", "image_size", "names"})
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(values) - set(known))
         if unknown or "kind" not in values:
             raise DecoderError(
-                f"the target {dict(values)} has unknown keys {unknown} or no kind: kind, size, image_size and names make it up"
+                f"the target {dict(values)} has unknown keys {unknown} or no kind: of {', '.join(known)} it is made up"
             )
         return cls(**{**values, "names": tuple(values.get("names", ()))})
 
@@ -99,9 +144,12 @@ class TargetSpec:
         DecoderError
             If the outputs are no pixels, or of another number.
         """
-        pixels = self._checked(
-            predictions, kind="pixels", instead="predict_label gives labels, predict the outputs themselves"
+        instead = (
+            "a ridge decoder makes images of them by its backbone"
+            if self.kind == "tokens"
+            else "predict_label gives labels, predict the outputs themselves"
         )
+        pixels = self._checked(predictions, kind="pixels", instead=instead)
         return upsample_images(pixels.reshape(-1, self.size, self.size, 3), self.image_size).clip(0, 1)
 
     def predict_label(self, predictions: ArrayLike) -> NDArray[np.int64]:
@@ -152,64 +200,6 @@ def pixel_targets(images: ArrayLike, size: int) -> NDArray[np.float32]:
     return area_average(images, size).reshape(len(np.asarray(images)), -1)
 
 
-def area_average(images: ArrayLike, size: int) -> NDArray[np.float32]:
-    """Images made smaller by averaging over areas; each pixel counts by the share of it in the area.
-
-    Parameters
-    ----------
-    images : (n_images, height, width, 3), uint8 or float in [0, 1]
-    size : int
-        New height and width.
-
-    Returns
-    -------
-    (n_images, size, size, 3) float32 in [0, 1]
-
-    Raises
-    ------
-    DecoderError
-        If images have another shape or range, or are smaller than ``size``.
-    """
-    array = np.asarray(images)
-    if array.ndim != 4 or array.shape[-1] != 3 or not 1 <= size <= min(array.shape[1:3]):
-        raise DecoderError(
-            f"images have shape {array.shape}; (n_images, height, width, 3) with sides of at least size={size} >= 1 is needed"
-        )
-    if array.dtype != np.uint8 and array.size and not (array.min() >= 0 and array.max() <= 1):
-        raise DecoderError(
-            f"images of type {array.dtype} range from {array.min():.3g} to {array.max():.3g}; uint8, or floats in [0, 1], are needed"
-        )
-    rows, columns = _area_weights(array.shape[1], size), _area_weights(array.shape[2], size)
-    if array.dtype == np.uint8:
-        rows = rows / np.float32(255)
-    averaged = np.empty((len(array), size, size, 3), dtype=np.float32)
-    for start in range(0, len(array), IMAGES_AT_ONCE):
-        some = slice(start, start + IMAGES_AT_ONCE)
-        averaged[some] = _resize(array[some].astype(np.float32), rows=rows, columns=columns)
-    return averaged
-
-
-def upsample_images(images: ArrayLike, image_size: int) -> NDArray[np.float32]:
-    """Images made larger by bilinear interpolation between pixel centres, constant beyond the outermost centres.
-
-    Parameters
-    ----------
-    images : (n_images, height, width, 3)
-    image_size : int
-        New height and width.
-
-    Returns
-    -------
-    (n_images, image_size, image_size, 3) float32
-    """
-    array = np.asarray(images, dtype=np.float32)
-    rows, columns = (
-        _bilinear_weights(array.shape[1], image_size),
-        _bilinear_weights(array.shape[2], image_size),
-    )
-    return _resize(array, rows=rows, columns=columns)
-
-
 def one_hot(labels: ArrayLike, n_classes: int) -> NDArray[np.float32]:
     """Labels as targets of a decoder: 1 in the label's column, else 0.
 
@@ -239,27 +229,3 @@ def one_hot(labels: ArrayLike, n_classes: int) -> NDArray[np.float32]:
             f"labels of shape {indices.shape} must be whole numbers from 0 to {n_classes - 1}, one a trial"
         )
     return np.eye(n_classes, dtype=np.float32)[indices]
-
-
-def _resize(
-    images: NDArray[np.float32], *, rows: NDArray[np.float32], columns: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Rows (new, old) and columns (new, old) of weights applied to images (n, height, width, 3), as two large matrix products."""
-    n_images, height, width, _ = images.shape
-    shorter = rows @ images.reshape(n_images, height, width * 3)
-    resized = shorter @ np.kron(columns.T, np.eye(3, dtype=np.float32))
-    return np.asarray(resized.reshape(n_images, len(rows), len(columns), 3))
-
-
-def _area_weights(old: int, new: int) -> NDArray[np.float32]:
-    """Share of each old pixel in each new one, (new, old); rows sum to 1."""
-    edges = np.arange(new + 1) * (old / new)
-    pixel = np.arange(old)
-    overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    return (overlap.clip(0) * (new / old)).astype(np.float32)
-
-
-def _bilinear_weights(old: int, new: int) -> NDArray[np.float32]:
-    """Linear interpolation at new pixel centres, (new, old)."""
-    centre = ((np.arange(new) + 0.5) * (old / new) - 0.5).clip(0, old - 1)
-    return (1 - np.abs(centre[:, None] - np.arange(old))).clip(0).astype(np.float32)

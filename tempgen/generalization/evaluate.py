@@ -1,11 +1,12 @@
 """Score decoders at shifted windows: predictions in, score[train_delta, test_delta, target, trial] out.
 
-Knows no decoder by name and no file: it takes predictions as they come, one cell at a time.
+Knows no decoder by name and no file: it takes predictions (reconstructed images, or outputs that name labels) as they
+come, one cell at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,8 +40,8 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True)
-class PixelScorer:
-    """Predicted pixels become images, compared with the seen ones by an image suite.
+class ImageScorer:
+    """Reconstructed images are compared with the seen ones by an image suite.
 
     Attributes
     ----------
@@ -48,25 +49,22 @@ class PixelScorer:
         Holds the distinct seen images; positions in it are positions in ``image_ids``.
     image_ids : array of int, shape (n_images,)
         Ascending.
-    reconstruct : callable
-        Predictions (n_trials, n_targets) to images (n_trials, height, width, 3) in [0, 1].
     metrics : sequence of Metric
     """
 
     suite: ImageSuite
     image_ids: NDArray[np.int64]
-    reconstruct: Any
     metrics: Sequence[Metric]
 
     def score(
         self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]
     ) -> ImageScores:
-        """Reconstruct once, compare with every target."""
+        """Compare reconstructions (n_trials, height, width, 3) in [0, 1] with every target."""
         positions = {
             name: np.where(ids < 0, NO_IMAGE, np.searchsorted(self.image_ids, ids))
             for name, ids in target_images.items()
         }
-        return self.suite.score(self.reconstruct(predictions), target_images=positions)
+        return self.suite.score(predictions, target_images=positions)
 
 
 @dataclass(frozen=True)
@@ -134,13 +132,13 @@ def evaluate_predictions(
     test_deltas: Sequence[int],
     window: Window,
 ) -> xr.Dataset:
-    """Score predictions cell by cell.
+    """Score predictions cell by cell and gather the scores: `score_predictions` and `gather_scores`.
 
     Parameters
     ----------
-    predictions : iterable of (train_delta, test_delta, array of shape (n_trials, n_targets))
+    predictions : iterable of (train_delta, test_delta, array of shape (n_trials, ...))
         In any order; cells that do not come stay NaN.
-    scorer : PixelScorer or LabelScorer
+    scorer : ImageScorer or LabelScorer
     trials : DataFrame
         Test trials with the columns of ``trials_of``.
     targets : sequence of str
@@ -160,43 +158,83 @@ def evaluate_predictions(
     ResultsError
         If a prediction comes for a lag that is not on the axes.
     """
+    return gather_scores(
+        score_predictions(predictions, scorer=scorer, trials=trials, targets=targets),
+        metrics=scorer.metrics,
+        trials=trials,
+        targets=targets,
+        train_deltas=train_deltas,
+        test_deltas=test_deltas,
+        window=window,
+    )
+
+
+def score_predictions(
+    predictions: Iterable[tuple[int, int, NDArray[np.float32]]],
+    *,
+    scorer: Scorer,
+    trials: pd.DataFrame,
+    targets: Sequence[str],
+) -> Iterator[tuple[Cell, ImageScores]]:
+    """Scores of each cell as its predictions come; parameters as in `evaluate_predictions`."""
     target_images = {name: trials[_column(name)].to_numpy() for name in targets}
-    shape = (len(train_deltas), len(test_deltas), len(targets), len(trials))
-    scores = {metric.name: np.full(shape, np.nan, dtype=np.float32) for metric in scorer.metrics}
-    chances = {metric.name: np.full(shape[:2], np.nan, dtype=np.float32) for metric in scorer.metrics}
-    row, column = ({delta: k for k, delta in enumerate(deltas)} for deltas in (train_deltas, test_deltas))
     for train_delta, test_delta, predicted in predictions:
+        yield (train_delta, test_delta), scorer.score(predicted, target_images)
+
+
+def gather_scores(
+    scored: Iterable[tuple[Cell, ImageScores]],
+    *,
+    metrics: Sequence[Metric],
+    trials: pd.DataFrame,
+    targets: Sequence[str],
+    train_deltas: Sequence[int],
+    test_deltas: Sequence[int],
+    window: Window,
+) -> xr.Dataset:
+    """The result that cells make up; parameters as in `evaluate_predictions`.
+
+    Raises
+    ------
+    ResultsError
+        If a cell is not on the axes.
+    """
+    shape = (len(train_deltas), len(test_deltas), len(targets), len(trials))
+    scores = {metric.name: np.full(shape, np.nan, dtype=np.float32) for metric in metrics}
+    chances = {metric.name: np.full(shape[:2], np.nan, dtype=np.float32) for metric in metrics}
+    row, column = ({delta: k for k, delta in enumerate(deltas)} for deltas in (train_deltas, test_deltas))
+    for (train_delta, test_delta), cell_scores in scored:
         if train_delta not in row or test_delta not in column:
             raise ResultsError(
                 f"A prediction came for cell ({train_delta}, {test_delta}), which is not on the axes."
             )
         cell = row[train_delta], column[test_delta]
-        scored = scorer.score(predicted, target_images)
-        for metric in scorer.metrics:
-            scores[metric.name][cell] = scored.score[metric.name]
-            chances[metric.name][cell] = scored.chance[metric.name]
+        for metric in metrics:
+            scores[metric.name][cell] = cell_scores.score[metric.name]
+            chances[metric.name][cell] = cell_scores.chance[metric.name]
     variables: dict[str, Any] = {}
-    for metric in scorer.metrics:
+    for metric in metrics:
         variables[metric.name] = (SCORE_DIMS, scores[metric.name], metric.attrs())
         variables[f"{metric.name}_chance"] = (
             SCORE_DIMS[:2],
             chances[metric.name],
             {"long_name": f"{metric.long_name} with images of other trials", "units": "1"},
         )
-    return xr.Dataset(variables, coords=_coords(trials, targets, train_deltas, test_deltas, window))
+    return xr.Dataset(variables, coords=lag_coords(trials, targets, train_deltas, test_deltas, window))
 
 
 def _column(target: str) -> str:
     return {"previous": "previous_image", "current": "image_id", "next": "next_image"}[target]
 
 
-def _coords(
+def lag_coords(
     trials: pd.DataFrame,
     targets: Sequence[str],
     train_deltas: Sequence[int],
     test_deltas: Sequence[int],
     window: Window,
 ) -> dict[str, Any]:
+    """Coordinates of a result: lags in TRs and seconds, targets, and the trials' own."""
     lag = {"units": "s", "long_name": "time from image onset to the window's end"}
     return {
         "train_delta": ("train_delta", np.array(train_deltas), {"units": "TR", "long_name": "train lag"}),

@@ -15,12 +15,13 @@ from tempgen.metrics.identification import (
 )
 from tempgen.metrics.labels import label_accuracy
 from tempgen.metrics.pixel import SsimMoments, pixcorr, ssim, ssim_from_moments, ssim_moments
-from tempgen.metrics.suite import ImageScores, ImageSuite
+from tempgen.metrics.suite import SCENE_METRICS, ImageScores, ImageSuite
 
 __all__ = [
     "IDENTIFICATION_DIRECTION",
     "IMAGE_METRICS",
     "NO_IMAGE",
+    "SCENE_METRICS",
     "ImageScores",
     "ImageSuite",
     "Metric",

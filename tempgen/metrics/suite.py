@@ -1,25 +1,42 @@
-"""All image metrics of one batch of reconstructions in one pass over bounded blocks."""
+"""All image metrics of one batch of reconstructions in one pass over bounded blocks, and those that networks compute."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempgen.errors import MetricError
-from tempgen.metrics.base import IMAGE_METRICS
+from tempgen.metrics.base import IMAGE_METRICS, Metric
+from tempgen.metrics.category import SCENE_CATEGORY, SceneCategory
 from tempgen.metrics.chance import mismatched_images
 from tempgen.metrics.checks import NO_IMAGE, check_images, check_target_image
 from tempgen.metrics.correlation import correlate_rows, standardize_rows
 from tempgen.metrics.identification import identification_from_correlation
 from tempgen.metrics.pixel import ssim_from_moments, ssim_moments
 
-__all__ = ["ImageScores", "ImageSuite"]
+__all__ = ["SCENE_METRICS", "ImageScores", "ImageSuite", "PooledMetric"]
 
 _BLOCK_VALUES = 2**22  # values of reconstructions worked on at once: 16 MB for each array of float32
+
+
+SCENE_METRICS: Mapping[str, Metric] = MappingProxyType({SCENE_CATEGORY.name: SCENE_CATEGORY})
+"""Metrics that only simulated scenes have; computed where they are asked for by name."""
+
+
+class PooledMetric(Protocol):
+    """A metric beyond pixels: made with the pool of seen images, from which it keeps what it needs."""
+
+    def score(self, reconstructed: NDArray[np.float32], *, compared: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Scores beside images ``compared`` (n_rows, n_trials) of the pool, NaN for -1; shape of ``compared``."""
+        ...
+
+
+_POOLED: Mapping[str, Callable[[NDArray[np.float32]], PooledMetric]] = {SCENE_CATEGORY.name: SceneCategory}
 
 
 @dataclass(frozen=True)
@@ -48,7 +65,7 @@ class ImageSuite:
     seen_images : array of float, shape (n_images, height, width, 3)
         Each distinct seen image once, RGB in [0, 1], for SSIM at least 11 pixels a side. About four times their memory is held.
     metrics : sequence of str
-        Which of ``IMAGE_METRICS`` to compute.
+        Which of ``IMAGE_METRICS`` and ``SCENE_METRICS`` to compute.
 
     Raises
     ------
@@ -67,11 +84,10 @@ class ImageSuite:
     """
 
     def __init__(self, seen_images: NDArray[Any], metrics: Sequence[str] = tuple(IMAGE_METRICS)) -> None:
-        unknown = [name for name in metrics if name not in IMAGE_METRICS]
+        known = (*IMAGE_METRICS, *SCENE_METRICS)
+        unknown = [name for name in metrics if name not in known]
         if unknown or not metrics:
-            raise MetricError(
-                f"Metrics {list(metrics)} were asked for; choose of {', '.join(IMAGE_METRICS)}."
-            )
+            raise MetricError(f"Metrics {list(metrics)} were asked for; choose of {', '.join(known)}.")
         seen_images = check_images(seen_images, name="seen_images")
         if len(seen_images) < 2:
             raise MetricError(
@@ -83,6 +99,7 @@ class ImageSuite:
         self._rows = standardize_rows(seen_images.reshape(self.n_images, -1))
         if "ssim" in self.metrics:
             self._moments = ssim_moments(seen_images)
+        self._pooled = {name: _POOLED[name](seen_images) for name in self.metrics if name in _POOLED}
 
     def score(
         self, reconstructed: NDArray[Any], *, target_images: Mapping[str, NDArray[Any]], n_shifts: int = 4
@@ -96,7 +113,7 @@ class ImageSuite:
         target_images : mapping of str to array of int, shape (n_trials,)
             For each target (``"previous"``, ``"current"``, ``"next"``): position in the pool, -1 for none.
         n_shifts : int
-            Mismatched images a trial on which SSIM's chance is measured. PixCorr's is exact: all images of the pool.
+            Mismatched images a trial on which chance is measured (of SSIM and of metrics beyond pixels). PixCorr's is exact: all images of the pool.
 
         Returns
         -------
@@ -136,6 +153,9 @@ class ImageSuite:
             structure = self._structure(reconstructed, compared)
             score["ssim"] = structure[: len(targets)]
             chance["ssim"] = _mean(structure[len(targets) :])
+        for name, pooled in self._pooled.items():
+            values = pooled.score(reconstructed, compared=compared)
+            score[name], chance[name] = values[: len(targets)], _mean(values[len(targets) :])
         return ImageScores(
             {name: score[name] for name in self.metrics}, {name: chance[name] for name in self.metrics}
         )

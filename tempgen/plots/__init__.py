@@ -5,6 +5,7 @@ Without ``ax`` a function makes a figure of one column's width in `figure_style`
 
 from tempgen.plots.curves import plot_lag_curves, plot_targets
 from tempgen.plots.export import save_figure
+from tempgen.plots.images import plot_reconstructions
 from tempgen.plots.matrix import plot_matrix
 from tempgen.plots.panels import plot_row
 from tempgen.plots.style import COLUMN_MM, DECODER_LINES, TARGET_LINES, figure_style
@@ -16,6 +17,7 @@ __all__ = [
     "figure_style",
     "plot_lag_curves",
     "plot_matrix",
+    "plot_reconstructions",
     "plot_row",
     "plot_targets",
     "save_figure",

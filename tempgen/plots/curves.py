@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ __all__ = ["plot_lag_curves", "plot_targets"]
 X_LABEL = "time from image onset to the window's end (s)"
 SHIFT_LABEL = "shift of the window, delta (TRs)"
 _HEIGHT_MM = 78.0
+_NARROW_LETTERS = 24  # to a line beside a narrow panel
 _OTHER_LINES = (
     Line("#E69F00", ":", "^", filled=True),
     Line("#56B4E9", "-.", "D", filled=True),
@@ -120,7 +122,8 @@ def _plot_curves(
         _draw_shift_axis(ax, first)
         ax.set_xlabel(X_LABEL.replace(" onset ", " onset\n") if is_narrow(ax) else X_LABEL)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
-        ax.set_ylabel(first.attrs["long_name"])
+        name = str(first.attrs["long_name"])
+        ax.set_ylabel(fill(name, _NARROW_LETTERS) if is_narrow(ax) else name)
         if legend:
             draw_legend_below(ax, *ax.get_legend_handles_labels(), own_figure=own_figure)
         stamp_data_kind(ax, first.attrs)

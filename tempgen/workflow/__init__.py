@@ -3,6 +3,7 @@
 from tempgen.workflow.evaluation import evaluate_decoders
 from tempgen.workflow.figures import draw_figures
 from tempgen.workflow.places import Places
+from tempgen.workflow.reconstruction import reconstruct_images
 from tempgen.workflow.recording import prepare_recording, simulate_recording
 from tempgen.workflow.run import example_results, run_analysis
 from tempgen.workflow.training import train_decoders
@@ -13,6 +14,7 @@ __all__ = [
     "evaluate_decoders",
     "example_results",
     "prepare_recording",
+    "reconstruct_images",
     "run_analysis",
     "simulate_recording",
     "train_decoders",

@@ -1,30 +1,34 @@
-"""Step 4 of an analysis: score its decoders at shifted windows."""
+"""Step 4 of an analysis: score its decoders at shifted windows, and keep the reconstructions that it asks for."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from tqdm.auto import tqdm
 
-from tempgen.config import Analysis
-from tempgen.data.store import trials_of
-from tempgen.data.window_dataset import WindowDataset
-from tempgen.decoders import load_decoder, predict_lags
-from tempgen.generalization.evaluate import (
-    cells_to_score,
-    evaluate_predictions,
-)
+from tempgen.config import Analysis, fingerprint
+from tempgen.config.decoder import sampling_recipe
+from tempgen.generalization.evaluate import Cell, Scorer, gather_scores, score_predictions
 from tempgen.generalization.headline import headline
-from tempgen.metrics import IDENTIFICATION_DIRECTION
+from tempgen.metrics import IDENTIFICATION_DIRECTION, ImageScores
+from tempgen.reconstructions import ReconstructionWriter
 from tempgen.results import metrics_of, open_results, recipe_of, write_results
+from tempgen.workflow.attributes import attributes_of
+from tempgen.workflow.cells import cells_of, decoded_cells
 from tempgen.workflow.places import Places, is_done
+from tempgen.workflow.reconstruction import begin_reconstructions, kept_trials, reconstruct_images
 from tempgen.workflow.recording import Say, prepare_recording
+from tempgen.workflow.scored_cells import ScoredCells
 from tempgen.workflow.scoring import check_scoring, scorer_of, shown_images
 from tempgen.workflow.training import trained_deltas
 from tempgen.workflow.trial_sets import TrialSets
+
+ONLY_KEEPING = {"keep_reconstructions", "max_kept_gb", "seed", "max_trials"}
+"""Keys of the evaluation that change no score; which trials are scored stands in the recipe by itself."""
 
 
 def evaluate_decoders(
@@ -49,36 +53,37 @@ def evaluate_decoders(
         "train_deltas": list(folders),
         "test_deltas": list(analysis.evaluated_deltas),
         "general_delta": general_delta,
-        "evaluation": analysis.evaluation.model_dump(mode="json"),
+        "evaluation": analysis.evaluation.model_dump(mode="json", exclude=ONLY_KEEPING),
+        **({"sampling": sampling} if (sampling := sampling_recipe(analysis.decoder)) else {}),
     }
+    if analysis.evaluation.max_trials is not None:
+        chosen = np.flatnonzero(sets.evaluated()).tolist()
+        recipe["evaluated"] = {"n_trials": len(chosen), "fingerprint": fingerprint(chosen)}
     if places.results.exists():
         results = open_results(places.results)
         if is_done(
             recipe_of(results), recipe, what=places.results, overwrite=overwrite, remake="tempgen evaluate"
         ):
             say(f"{places.results} is done")
+            if analysis.evaluation.keep_reconstructions != "none":
+                reconstruct_images(analysis, store=store, say=say, overwrite=overwrite)
             return results
     windows = sets.windows("test")
     shown = shown_images(sets)
-    cells = cells_to_score(
-        list(folders),
-        analysis.evaluated_deltas,
-        general_delta=general_delta,
-        matrix=analysis.evaluation.matrix,
-    )
-    decoders = {delta: load_decoder(folder) for delta, folder in folders.items()}
-    predictions = predict_lags(
-        decoders,
-        windows.volume,
-        test_deltas=analysis.evaluated_deltas,
-        start_tr=sets.window.start_tr,
-        cells=cells,
-        device=analysis.training.device,
-    )
-    results = evaluate_predictions(
-        tqdm(predictions, total=len(cells), desc="evaluate", unit="cell", disable=None),
-        scorer=scorer_of(sets, shown),
-        trials=shown,
+    trials = shown.loc[windows.table.index]
+    keep = analysis.evaluation.keep_reconstructions != "none"
+    writer = begin_reconstructions(sets, say=say, overwrite=overwrite) if keep else None
+    scorer, cells = scorer_of(sets, shown), cells_of(sets)
+    scored = dict(_scored(sets, folders, cells, scorer=scorer, trials=trials, recipe=recipe, writer=writer))
+    if writer is not None:
+        writer.finish()
+        say(
+            f"{places.reconstructions}: {len(writer.cells)} cells, {int(kept_trials(sets).sum())} test trials"
+        )
+    results = gather_scores(
+        scored.items(),
+        metrics=scorer.metrics,
+        trials=trials,
         targets=analysis.evaluation.targets,
         train_deltas=list(folders),
         test_deltas=analysis.evaluated_deltas,
@@ -88,37 +93,46 @@ def evaluate_decoders(
     results = results.assign_coords(
         subject=("trial", np.full(len(windows), store.attrs["subject"], dtype=object))
     )
-    write_results(results.assign_attrs(_attrs(sets, windows, recipe)), places.results)
-    say(f"{places.results}: {len(cells)} cells, {len(windows)} test trials")
+    attrs = {
+        **attributes_of(sets, n_evaluated=len(windows)),
+        "identification_direction": IDENTIFICATION_DIRECTION,
+        "recipe": json.dumps(recipe, sort_keys=True),
+    }
+    write_results(results.assign_attrs(attrs), places.results)
+    ScoredCells.begin(places.results, recipe).remove()
+    of_all = f" of {int(sets.split.test.sum())}" if analysis.evaluation.max_trials is not None else ""
+    say(f"{places.results}: {len(cells)} cells, {len(windows)}{of_all} test trials")
     for line in headline(results):
         say(f"  {line}")
     return open_results(places.results)
 
 
-def _attrs(sets: TrialSets, windows: WindowDataset, recipe: dict[str, Any]) -> dict[str, Any]:
-    """How the result was made; numbers and text only, so that netCDF keeps them."""
-    table, attrs = windows.table, sets.store.attrs
-    gaps = trials_of(sets.store).groupby("run")["onset_s"].diff().dropna()
-    return {
-        "title": f"tempgen: {sets.analysis.name}",
-        "subject": attrs["subject"],
-        "data_kind": attrs["data_kind"],
-        **{key: value for key, value in attrs.items() if key.startswith("note_")},
-        "decoder": sets.analysis.decoder.kind,
-        "decoder_target": sets.target_spec.kind,
-        "signal": "bold",
-        "identification_direction": IDENTIFICATION_DIRECTION,
-        "general_delta": sets.analysis.training.general_delta,
-        "tr_s": sets.window.tr_s,
-        "start_tr": sets.window.start_tr,
-        "n_tr": sets.window.n_tr,
-        "window": sets.window.describe(),
-        "stimulus_duration_s": float(table["duration_s"].median()),
-        "soa_s": float(gaps.median()) if len(gaps) else float("nan"),
-        "split": sets.split.kind,
-        "split_fingerprint": sets.split.fingerprint,
-        "image_disjoint": int(sets.split.image_disjoint),
-        **sets.split.counts,
-        "recipe": json.dumps(recipe, sort_keys=True),
-        "analysis": sets.analysis.model_dump_json(),
-    }
+def _scored(
+    sets: TrialSets,
+    folders: Mapping[int, Path],
+    cells: set[Cell],
+    *,
+    scorer: Scorer,
+    trials: Any,
+    recipe: Mapping[str, Any],
+    writer: ReconstructionWriter | None,
+) -> Iterator[tuple[Cell, ImageScores]]:
+    """Scores of all cells: those of an evaluation that was stopped, then the others as they are decoded and kept."""
+    done = ScoredCells.begin(Places(sets.analysis).results, recipe)
+    found = {cell: scores for cell in cells if (scores := done.read(cell)) is not None}
+    unkept = writer.missing if writer is not None else set()
+    yield from ((cell, scores) for cell, scores in found.items() if cell not in unkept)
+    missing = {cell for cell in cells if cell not in found} | unkept
+    windows = sets.windows("test")
+    kept = kept_trials(sets)[windows.table.index] if writer is not None else None
+
+    def keeping() -> Iterator[tuple[int, int, Any]]:
+        for train, test, decoded in decoded_cells(sets, folders, windows, missing, desc="evaluate"):
+            if writer is not None and (train, test) in unkept:
+                writer.write((train, test), decoded[kept])
+            yield train, test, decoded
+
+    targets = sets.analysis.evaluation.targets
+    for cell, scores in score_predictions(keeping(), scorer=scorer, trials=trials, targets=targets):
+        done.write(cell, scores)
+        yield cell, scores

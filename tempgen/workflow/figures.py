@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from tempgen.config import Analysis
+from tempgen.config.decoder import makes_images_by_diffusion
 from tempgen.config.files import packaged_file
 from tempgen.errors import ConfigError, ResultsError
 from tempgen.files import whole_file
@@ -17,12 +18,14 @@ from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.recording import Say
 
 NOTEBOOK = "general_vs_specialized.ipynb"
+DIFFUSION_NOTEBOOK = "dynadiff.ipynb"
+"""Of decoders that make images by diffusion: reconstructions beside the curves."""
 
 
 def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = False) -> list[Path]:
     """Execute the notebook on the analysis' result; figures and the executed notebook land in its figures folder.
 
-    Figures that are newer than the result and were drawn with the same settings are kept.
+    Figures that are newer than the results and were drawn with the same settings are kept.
 
     Raises
     ------
@@ -34,7 +37,9 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
     places = Places(analysis)
     if not places.results.exists():
         raise ResultsError(f"There is no result {places.results}: run 'tempgen evaluate' first.")
-    executed = places.figures / NOTEBOOK
+    diffusion = makes_images_by_diffusion(analysis.decoder)
+    notebook = DIFFUSION_NOTEBOOK if diffusion else NOTEBOOK
+    executed = places.figures / notebook
     config = analysis.figures
     results = open_results(places.results)
     _check_result(results, analysis, places.results)
@@ -46,7 +51,10 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
         "level": config.level,
         "formats": list(config.formats),
     }
-    if not overwrite and _is_drawn(executed, parameters, results=places.results):
+    if diffusion:
+        parameters["results"] = str(places.folder.resolve())
+        parameters |= {"beside": _beside(config.beside, say), "n_trials": config.n_trials}
+    if not overwrite and _is_drawn(executed, parameters):
         say(f"{places.figures} is done")
         return _figures_in(places.figures)
     try:
@@ -60,7 +68,7 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
             old.unlink()
         try:
             papermill.execute_notebook(
-                str(packaged_file("notebooks", NOTEBOOK)),
+                str(packaged_file("notebooks", notebook)),
                 str(temporary),
                 parameters=parameters,
                 progress_bar=False,
@@ -69,10 +77,22 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
                 extra_arguments=["--log-level=CRITICAL"],  # what fails in a cell is raised here all the same
             )
         except papermill.PapermillExecutionError as error:
-            raise ResultsError(f"The notebook {NOTEBOOK} stopped: {error.ename}: {error.evalue}") from error
+            raise ResultsError(f"The notebook {notebook} stopped: {error.ename}: {error.evalue}") from error
     figures = _figures_in(places.figures)
     say("figures:\n" + "\n".join(f"  {path}" for path in figures))
     return figures
+
+
+def _beside(folder: Path | None, say: Say) -> str:
+    """The other analysis' folder for the notebook; empty if there is none, or it has no result yet."""
+    if folder is None:
+        return ""
+    if not (folder / "results.zarr").exists():
+        say(
+            f"{folder} (figures.beside) has no result and is left out of the figures: run its analysis, then 'tempgen figures'"
+        )
+        return ""
+    return str(folder.resolve())
 
 
 def _check_result(results: xr.Dataset, analysis: Analysis, path: Path) -> None:
@@ -87,9 +107,12 @@ def _check_result(results: xr.Dataset, analysis: Analysis, path: Path) -> None:
         )
 
 
-def _is_drawn(executed: Path, parameters: dict[str, Any], *, results: Path) -> bool:
-    """Whether the notebook was executed with these parameters, after the result was written."""
-    if not executed.exists() or executed.stat().st_mtime <= results.stat().st_mtime:
+def _is_drawn(executed: Path, parameters: dict[str, Any]) -> bool:
+    """Whether the notebook was executed with these parameters, after what it draws was written."""
+    sources = [Path(parameters[name]) for name in ("results", "beside") if parameters.get(name)]
+    drawn = [source / name for source in sources for name in ("", "results.zarr", "reconstructions.zarr")]
+    written = [path.stat().st_mtime for path in drawn if path.suffix == ".zarr" and path.exists()]
+    if not executed.exists() or executed.stat().st_mtime <= max(written):
         return False
     metadata = json.loads(executed.read_text(encoding="utf-8"))["metadata"]
     return bool(metadata.get("papermill", {}).get("parameters") == parameters)

@@ -38,6 +38,20 @@ class Places:
         return self.folder / "results.zarr"
 
     @property
+    def reconstructions(self) -> Path:
+        """The reconstructions that are kept, beside their seen images."""
+        return self.folder / "reconstructions.zarr"
+
+    @property
+    def encoded(self) -> Path:
+        """What a diffusion backbone makes of the seen images, computed once."""
+        return self.folder / "encoded"
+
+    def training(self, delta: int) -> Path:
+        """Checkpoints and curves of the decoder trained at train lag ``delta``."""
+        return self.folder / "training" / self.analysis.decoder.kind / f"delta_{delta:+03d}"
+
+    @property
     def figures(self) -> Path:
         """Folder of the figures and the executed notebook."""
         return self.folder / "figures"

@@ -49,12 +49,23 @@ def run_analysis(
     return results
 
 
-def example_results(folder: Path | str = Path("outputs/example"), *, say: Say = print) -> xr.Dataset:
-    """Results of a small simulated subject, made in ``folder`` within a minute if they are not there.
+def example_results(
+    folder: Path | str | None = None, *, decoder: str = "ridge", say: Say = print
+) -> xr.Dataset:
+    """Results of a small simulated subject, made within a minute or two if they are not there.
 
     For notebooks and doctests that want something to show: simulated data, and named so in every figure.
+
+    Parameters
+    ----------
+    folder : Path or str, optional
+        Where they are, or are made; ``outputs/example`` or ``outputs/dynadiff_example`` unless given.
+    decoder : {"ridge", "dynadiff"}
+        The latter keeps reconstructions as well.
     """
-    analysis = load_analysis(packaged_file("analyses", "example.yaml"), {"folder": str(folder)})
+    name = "example" if decoder == "ridge" else f"{decoder}_example"
+    folder = Path("outputs") / name if folder is None else Path(folder)
+    analysis = load_analysis(packaged_file("analyses", f"{name}.yaml"), {"folder": str(folder)})
     if not Places(analysis).results.exists():
-        say(f"No results were given: a small SIMULATED subject is made in {folder} (about a minute).")
+        say(f"No results were given: a small SIMULATED subject is made in {folder} (a minute or two).")
     return run_analysis(analysis, say=say, with_figures=False)

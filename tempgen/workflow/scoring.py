@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from tempgen.data.store import has_images, read_seen_images, trials_of
-from tempgen.decoders import TargetSpec, area_average
+from tempgen.config.decoder import makes_images_by_diffusion
+from tempgen.data.store import has_images, label_names_of, read_seen_images, trials_of
+from tempgen.decoders import area_average
 from tempgen.errors import ConfigError
-from tempgen.generalization.evaluate import LabelScorer, PixelScorer, Scorer
-from tempgen.metrics import IMAGE_METRICS, ImageSuite, Metric, label_metrics
+from tempgen.generalization.evaluate import ImageScorer, LabelScorer, Scorer
+from tempgen.metrics import IMAGE_METRICS, SCENE_METRICS, ImageSuite, Metric, label_metrics
+from tempgen.metrics.category import packaged_classifier
+from tempgen.workflow.backbones import check_installed
 from tempgen.workflow.trial_sets import TrialSets
 
 
@@ -19,16 +23,21 @@ def check_scoring(sets: TrialSets) -> None:
     Raises
     ------
     ConfigError
-        If a metric does not exist for these data, or images are to be larger than the store's.
+        If a metric does not exist for these data, images are to be larger than the store's, or what the decoder needs is
+        not installed.
     """
-    chosen_metrics(sets)
+    metrics = chosen_metrics(sets)
+    if makes_images_by_diffusion(sets.analysis.decoder):
+        check_installed()
+    if any(metric.name in SCENE_METRICS for metric in metrics):
+        check_installed(("torch",))
+        packaged_classifier()
     if not has_images(sets.store):
         return
     side = min(sets.store.sizes["row"], sets.store.sizes["column"])
-    sizes = {
-        "decoder.target_size": sets.analysis.decoder.target_size,
-        "evaluation.image_size": sets.analysis.evaluation.image_size,
-    }
+    sizes = {"evaluation.image_size": sets.analysis.evaluation.image_size}
+    if sets.analysis.decoder.kind == "ridge" and sets.predicts == "pixels":
+        sizes["decoder.target_size"] = sets.analysis.decoder.target_size
     for key, size in sizes.items():
         if size is not None and size > side:
             raise ConfigError(
@@ -44,9 +53,14 @@ def chosen_metrics(sets: TrialSets) -> list[Metric]:
     ConfigError
         If one does not exist for these data.
     """
-    spec = sets.target_spec
-    known = dict(IMAGE_METRICS) if spec.kind == "pixels" else dict(label_metrics(len(spec.names)))
-    names = sets.analysis.evaluation.metrics or tuple(known)
+    if sets.predicts == "labels":
+        known = dict(label_metrics(len(label_names_of(sets.store))))
+        usual = tuple(known)
+    else:
+        scenes = sets.store.attrs["data_kind"] == "simulated"  # whose images are scenes
+        known = {**IMAGE_METRICS, **(SCENE_METRICS if scenes else {})}
+        usual = tuple(IMAGE_METRICS)
+    names = sets.analysis.evaluation.metrics or usual
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(
@@ -55,8 +69,13 @@ def chosen_metrics(sets: TrialSets) -> list[Metric]:
     return [known[name] for name in names]
 
 
+def scored_size(sets: TrialSets) -> int:
+    """Pixels a side at which reconstructions are compared, and kept."""
+    return int(sets.analysis.evaluation.image_size or sets.store.sizes["row"])
+
+
 def shown_images(sets: TrialSets) -> pd.DataFrame:
-    """Table of the test trials with the image of each and of its neighbours.
+    """Table of all test trials with the image of each and of its neighbours.
 
     Where the split keeps images apart, a neighbour that shows a trained image counts as none: its score would say
     what the decoder has learned, not what it sees.
@@ -70,19 +89,19 @@ def shown_images(sets: TrialSets) -> pd.DataFrame:
     return table
 
 
+def images_of(shown: pd.DataFrame) -> NDArray[np.int64]:
+    """Distinct images that trials or their neighbours show, ascending."""
+    targets = shown[["previous_image", "image_id", "next_image"]].to_numpy()
+    return np.unique(targets[targets >= 0])
+
+
 def scorer_of(sets: TrialSets, shown: pd.DataFrame) -> Scorer:
     """Scorer of the analysis' predictions; images are identified among all that ``shown`` names."""
     metrics = chosen_metrics(sets)
-    spec = sets.target_spec
-    if spec.kind == "labels":
+    if sets.predicts == "labels":
         return LabelScorer(metrics[0])
-    targets = shown[["previous_image", "image_id", "next_image"]].to_numpy()
-    image_ids = np.unique(targets[targets >= 0])
-    size = sets.analysis.evaluation.image_size or sets.store.sizes["row"]
-    seen = area_average(read_seen_images(sets.store, image_ids), size)
-    return PixelScorer(
-        suite=ImageSuite(seen, [metric.name for metric in metrics]),
-        image_ids=image_ids,
-        reconstruct=TargetSpec(kind="pixels", size=spec.size, image_size=size).reconstruct,
-        metrics=metrics,
+    image_ids = images_of(shown)
+    seen = area_average(read_seen_images(sets.store, image_ids), scored_size(sets))
+    return ImageScorer(
+        suite=ImageSuite(seen, [metric.name for metric in metrics]), image_ids=image_ids, metrics=metrics
     )

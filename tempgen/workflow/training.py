@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from tempgen.decoders import decoder_provenance, fit_lags
 from tempgen.errors import DecoderError
 from tempgen.windows import format_deltas
 from tempgen.workflow.places import Places, is_done
+from tempgen.workflow.processes import is_main_process, main_process_first
 from tempgen.workflow.recording import Say, prepare_recording
+from tempgen.workflow.ridge_targets import ridge_targets
 from tempgen.workflow.scoring import check_scoring
 from tempgen.workflow.trial_sets import TrialSets
 
@@ -50,7 +52,10 @@ def train_decoders(
     ConfigError
         If a decoder of another analysis is in the way.
     """
-    store = prepare_recording(analysis, say=say, overwrite=overwrite) if store is None else store
+    say = say if is_main_process() else _silent
+    if store is None:
+        with main_process_first():
+            store = prepare_recording(analysis, say=say, overwrite=overwrite and is_main_process())
     places, sets = Places(analysis), TrialSets.of(analysis, store)
     check_scoring(sets)
     say(sets.window.describe())
@@ -65,22 +70,53 @@ def train_decoders(
         done = format_deltas(set(deltas) - set(waiting))
         say(f"decoders at lags {done} are there")
     if waiting:
-        windows = sets.windows("train")
-        fitted = fit_lags(
-            analysis.decoder,
-            windows.volume,
-            sets.train_targets(windows),
-            deltas=waiting,
-            window=sets.window,
-            groups=windows.table["run"].to_numpy(),
-            target=sets.target_spec,
-            device=analysis.training.device,
-        )
-        for delta, decoder in tqdm(fitted, total=len(waiting), desc="train", unit="lag", disable=None):
-            provenance = _provenance(sets, {**recipe, "train_delta": delta})
-            decoder.save_pretrained(places.decoder(delta), provenance=provenance)
+        if _starts_from_general(analysis, waiting):
+            general = analysis.training.general_delta
+            if not _is_trained(places.decoder(general), {**recipe, "train_delta": general}, overwrite=False):
+                waiting = [general, *waiting]
+        for delta, decoder, said in _fitted(sets, waiting, recipe=recipe, say=say, overwrite=overwrite):
+            provenance = {**_provenance(sets, {**recipe, "train_delta": delta}), **said}
+            with main_process_first():
+                if is_main_process():
+                    decoder.save_pretrained(places.decoder(delta), provenance=provenance)
         say(f"trained at lags {format_deltas(waiting)}: {places.decoder(waiting[0]).parent}")
     return [places.decoder(delta) for delta in deltas]
+
+
+def _silent(_: str) -> None:
+    """What processes other than the main one say."""
+
+
+def _starts_from_general(analysis: Analysis, deltas: Sequence[int]) -> bool:
+    """Whether the General decoder must be there before decoders of these lags are trained, and is not among them."""
+    config, general_delta = analysis.decoder, analysis.training.general_delta
+    return config.kind == "dynadiff" and config.specialized_from == "general" and general_delta not in deltas
+
+
+def _fitted(
+    sets: TrialSets, deltas: Sequence[int], *, recipe: dict[str, Any], say: Say, overwrite: bool
+) -> Iterator[tuple[int, Any, dict[str, Any]]]:
+    """Decoders as they are trained, with what is worth saying of it."""
+    config = sets.analysis.decoder
+    if config.kind == "dynadiff":
+        from tempgen.workflow.diffusion import train_dynadiff_lags
+
+        yield from train_dynadiff_lags(sets, deltas, recipe=recipe, say=say, overwrite=overwrite)
+        return
+    windows = sets.windows("train")
+    values, meaning = ridge_targets(sets, windows)
+    fitted = fit_lags(
+        config,
+        windows.volume,
+        values,
+        deltas=deltas,
+        window=sets.window,
+        groups=windows.table["run"].to_numpy(),
+        target=meaning,
+        device=sets.analysis.training.device,
+    )
+    for delta, decoder in tqdm(fitted, total=len(deltas), desc="train", unit="lag", disable=None):
+        yield delta, decoder, {}
 
 
 def trained_deltas(analysis: Analysis, sets: TrialSets) -> dict[int, Path]:

@@ -10,10 +10,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempgen.config import Analysis
+from tempgen.config.decoder import training_recipe
 from tempgen.data.splits import Role, Split, split_trials
-from tempgen.data.store import has_images, label_names_of, read_seen_images, trials_of
+from tempgen.data.store import has_images, trials_of
 from tempgen.data.window_dataset import WindowDataset
-from tempgen.decoders import TargetSpec, one_hot, pixel_targets
 from tempgen.errors import ConfigError
 from tempgen.windows import Window
 
@@ -41,38 +41,54 @@ class TrialSets:
         return cls(analysis, store, window, split)
 
     def windows(self, role: Role) -> WindowDataset:
-        """Windows of the ``"train"`` or the ``"test"`` trials."""
-        return WindowDataset(self.store, getattr(self.split, role), self.window)
+        """Windows of the ``"train"`` trials, or of the ``"test"`` trials that are evaluated."""
+        return self.windows_of(self.split.train if role == "train" else self.evaluated())
+
+    def windows_of(self, trials: NDArray[np.bool_]) -> WindowDataset:
+        """Windows of trials, array of bool (n_trials_of_store,)."""
+        return WindowDataset(self.store, trials, self.window)
+
+    def evaluated(self, n_trials: int | None = None) -> NDArray[np.bool_]:
+        """Test trials that are scored: all of them, or as many as ``evaluation.max_trials`` lets, drawn with its seed.
+
+        Parameters
+        ----------
+        n_trials : int or None
+            That many of them; of two numbers, the larger one's trials contain the smaller one's.
+
+        Returns
+        -------
+        array of bool, shape (n_trials_of_store,)
+        """
+        config = self.analysis.evaluation
+        order = np.random.default_rng(config.seed).permutation(np.flatnonzero(self.split.test))
+        at_most = [n for n in (n_trials, config.max_trials) if n is not None]
+        chosen = np.zeros_like(self.split.test)
+        chosen[order[: min(at_most)] if at_most else order] = True
+        return chosen
 
     @property
-    def target_spec(self) -> TargetSpec:
-        """What the decoder's outputs mean.
+    def predicts(self) -> str:
+        """What decoders of this analysis give: ``"pixels"``, ``"labels"``, ``"tokens"`` or ``"images"``.
 
         Raises
         ------
         ConfigError
-            If pixels are asked of a store without images, or labels of one without labels.
+            If images are asked of a store without images, or labels of one without labels.
         """
         config = self.analysis.decoder
         with_images = has_images(self.store)
+        if config.kind != "ridge":
+            if not with_images:
+                raise ConfigError(
+                    f"decoder.kind is {config.kind}, which reconstructs images, and this store has labels: use ridge."
+                )
+            return "images"
         kind = config.target if config.target != "auto" else ("pixels" if with_images else "labels")
-        if (kind == "pixels") != with_images:
+        if (kind == "labels") == with_images:
             there = "images" if with_images else "labels"
             raise ConfigError(f"decoder.target is {kind}, this store has {there}: use decoder.target: auto.")
-        if kind == "labels":
-            return TargetSpec(kind="labels", names=label_names_of(self.store))
-        return TargetSpec(kind="pixels", size=config.target_size, image_size=self.store.sizes["row"])
-
-    def train_targets(self, windows: WindowDataset) -> NDArray[np.float32]:
-        """What the decoder learns to predict: shape (n_trials, n_targets)."""
-        image_ids = windows.table["image_id"].to_numpy()
-        spec = self.target_spec
-        if spec.kind == "labels":
-            return one_hot(image_ids, len(spec.names))
-        distinct, inverse = np.unique(image_ids, return_inverse=True)
-        return pixel_targets(read_seen_images(self.store, distinct), self.analysis.decoder.target_size)[
-            inverse
-        ]
+        return kind
 
     def recipe(self) -> dict[str, Any]:
         """What determines a decoder beside its lag, as plain values."""
@@ -80,5 +96,5 @@ class TrialSets:
             "store": self.store.attrs["fingerprint"],
             "window": {"start_tr": self.window.start_tr, "n_tr": self.window.n_tr, "tr_s": self.window.tr_s},
             "split": {**self.analysis.split.model_dump(mode="json"), "trials": self.split.fingerprint},
-            "decoder": self.analysis.decoder.model_dump(mode="json"),
+            "decoder": training_recipe(self.analysis.decoder),
         }

@@ -14,6 +14,7 @@ STORY = [
     "train-general",
     "train-specialized",
     "evaluate",
+    "reconstruct",
     "figures",
     "export",
     "run",
@@ -53,6 +54,32 @@ def test_errors_are_one_message_without_a_traceback(tmp_path):
     assert result.returncode == 1
     assert result.stderr.startswith("ConfigError: There is no analysis file missing.yaml")
     assert "Traceback" not in result.stderr
+
+
+def test_decoder_that_is_named_without_a_file_is_that_of_its_demo(monkeypatch, tmp_path):
+    met = []
+    monkeypatch.setattr(
+        "tempgen.workflow.train_decoders", lambda analysis, deltas, **_: met.append((analysis, deltas))
+    )
+    monkeypatch.chdir(tmp_path)
+    command = ["train-general", "--decoder", "dynadiff", "--backbone", "versatile-diffusion"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    ((analysis, deltas),) = met
+    assert (analysis.name, analysis.decoder.kind) == ("dynadiff_demo", "dynadiff")
+    assert (analysis.decoder.backbone, list(deltas)) == ("versatile-diffusion", [0])
+
+
+def test_some_lags_of_an_analysis_are_reconstructed_as_part_of_it(monkeypatch, tmp_path):
+    met = []
+    monkeypatch.setattr("tempgen.workflow.reconstruct_images", lambda *given, **_: met.append(given))
+    monkeypatch.chdir(tmp_path)
+    for lags, kept in (("-3..3", "all"), ("20", "5")):
+        assert CliRunner().invoke(app, ["reconstruct", "--delta", lags, "--keep", kept]).exit_code == 0
+    (part, some), (other, one) = met
+    assert some == (-3, -2, -1, 0, 1, 2, 3)
+    assert part.evaluated_deltas == tuple(range(-4, 14))
+    assert (one, other.evaluated_deltas) == ((20,), (20,))
+    assert (part.evaluation.keep_reconstructions, other.evaluation.keep_reconstructions) == ("all", 5)
 
 
 def test_unreadable_lags_are_refused_with_advice(tmp_path):

@@ -5,6 +5,9 @@ import yaml
 from pydantic import BaseModel
 
 from tempgen.config import Analysis, commented_yaml, differences, fingerprint, load_analysis, write_analysis
+from tempgen.config.analysis import EvaluationConfig
+from tempgen.config.decoder import DECODER_KINDS, RidgeConfig, sampling_recipe, training_recipe
+from tempgen.config.dynadiff import DynadiffConfig
 from tempgen.config.files import parse_assignments
 from tempgen.errors import ConfigError
 from tempgen.windows import DEFAULT_DELTAS
@@ -20,7 +23,10 @@ def written(folder: Path, **content: object) -> Path:
 
 def leaves(model: type[BaseModel], prefix: str = ""):
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if name == "decoder":  # a choice
+            for kind, section in DECODER_KINDS.items():
+                yield from leaves(section, f"{prefix}{name}.{kind}.")
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from leaves(field.annotation, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", field
@@ -53,6 +59,10 @@ def test_all_problems_are_listed_at_once(tmp_path):
         ({"data": {"source": "bids", "path": "b", "bids": {"resample_tr_s": 1.0}}}, "resample_tr_s"),
         ({"data": {"source": "bids", "path": "b", "bids": {"space": "T1w"}}}, "space"),
         ({"decoder": {"target": "labels", "target_size": 8}}, "target_size"),
+        ({"decoder": {"target": "tokens", "target_size": 8}}, "target_size"),
+        ({"decoder": {"backbone": "versatile-diffusion"}}, "backbone"),
+        ({"decoder": {"sampling": {"n_steps": 10}}}, "sampling"),
+        ({"decoder": {"kind": "dynadiff", "adapter": {"kind": "full", "rank": 8}}}, "rank"),
         ({"window": {"start_tr": 2, "t0_s": 4.0}}, "t0_s"),
         ({"window": {"duration_s": 7.8, "n_tr": 5}}, "n_tr"),
         ({"split": {"n_test_runs": 4, "test_fraction": 0.1}}, "test_fraction"),
@@ -103,6 +113,14 @@ def test_assignment_that_cannot_be_read_is_refused():
     [
         ({"decoder": {"alphas": [1.0, -1.0]}}, "greater than 0"),
         ({"decoder": {"alphas": []}}, "at least 1 item"),
+        ({"decoder": {"kind": "mindeye"}}, "there are ridge, dynadiff"),
+        (
+            {"decoder": {"kind": "dynadiff", "optimization": {"n_steps": 0}}},
+            r"decoder\.optimization\.n_steps: ",
+        ),
+        ({"evaluation": {"keep_reconstructions": "some"}}, "write none, all, or of how many trials"),
+        ({"evaluation": {"keep_reconstructions": 0}}, "at least 1"),
+        ({"evaluation": {"keep_reconstructions": 9, "max_trials": 8}}, "max_trials lets only 8"),
         ({"data": {"preprocess": {"confounds": ["trans_x"]}}}, "no column names"),
         ({"data": {"source": "nsd"}}, "path is needed"),
         ({"data": {"subject": "sub-01"}}, "give its number"),
@@ -150,11 +168,51 @@ def test_commented_file_reads_back_as_the_defaults_it_shows(tmp_path, source):
     assert differences(defaults.model_dump(mode="json"), analysis.model_dump(mode="json")) == []
 
 
-def test_commented_file_shows_every_key_that_applies():
-    text = commented_yaml()
-    assert all(
-        f"{name.split('.')[-1]}:" in text for name, _ in leaves(Analysis) if not name.startswith("data.bids")
-    )
+@pytest.mark.parametrize("kind", DECODER_KINDS)
+def test_commented_file_shows_every_key_that_applies(kind):
+    text = commented_yaml(Analysis.model_validate({"decoder": {"kind": kind}}))
+    left_out = ["data.bids", *(f"decoder.{other}." for other in DECODER_KINDS if other != kind)]
+    left_out += ["decoder.ridge.sampling."]  # keys of target: tokens
+    wanted = [name for name, _ in leaves(Analysis) if not name.startswith(tuple(left_out))]
+    assert len(wanted) > 50
+    assert [name for name in wanted if f"{name.split('.')[-1]}:" not in text] == []
+
+
+@pytest.mark.parametrize("kind", DECODER_KINDS)
+def test_file_of_each_decoder_reads_back_as_its_defaults(tmp_path, kind):
+    path = write_analysis(tmp_path / "new.yaml", source="simulated", data=None, name="mine", decoder=kind)
+    assert load_analysis(path).decoder == DECODER_KINDS[kind]()
+
+
+def test_key_of_another_kind_of_decoder_is_refused_by_name(tmp_path):
+    with pytest.raises(ConfigError, match=r"decoder\.alphas: unknown key; it is one of decoder\.kind: ridge"):
+        load_analysis(written(tmp_path, decoder={"kind": "dynadiff", "alphas": [1.0]}))
+    with pytest.raises(ConfigError, match=r"decoder\.sampling\.n_step: unknown key; did you mean n_steps"):
+        load_analysis(written(tmp_path, decoder={"kind": "dynadiff", "sampling": {"n_step": 3}}))
+
+
+def test_override_of_the_kind_replaces_the_files_decoder(tmp_path):
+    path = written(tmp_path, decoder={"target_size": 8, "alphas": [1.0]})
+    assert load_analysis(path, {"decoder.kind": "dynadiff"}).decoder == DynadiffConfig()
+    assert load_analysis(path, {"decoder.kind": "ridge"}).decoder.target_size == 8
+    path = written(tmp_path, decoder={"kind": "dynadiff", "offset_noise": 0.0})
+    overrides = {"decoder.kind": "dynadiff", "decoder.optimization.n_steps": 5}
+    changed = load_analysis(path, overrides).decoder
+    assert (changed.offset_noise, changed.optimization.n_steps) == (0.0, 5)
+
+
+def test_sampling_is_no_reason_to_train_again():
+    one = DynadiffConfig()
+    other = one.model_copy(update={"sampling": one.sampling.model_copy(update={"n_steps": 7})})
+    assert training_recipe(one) == training_recipe(other)
+    assert sampling_recipe(one) != sampling_recipe(other)
+    assert sampling_recipe(RidgeConfig()) == {}
+    assert "backbone" not in training_recipe(RidgeConfig())
+
+
+def test_number_of_kept_trials_or_a_word_is_read():
+    for keep in ("none", "all", 12):
+        assert EvaluationConfig(keep_reconstructions=keep).keep_reconstructions == keep
 
 
 def test_init_does_not_replace_a_file(tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from skimage.transform import downscale_local_mean, resize
 
-from tempgen.decoders.targets import TargetSpec, area_average, one_hot, pixel_targets, upsample_images
+from tempgen.decoders.resizing import area_average, upsample_images
+from tempgen.decoders.targets import TargetSpec, one_hot, pixel_targets
 from tempgen.errors import DecoderError
 
 

@@ -2,11 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tempgen.decoders.targets import TargetSpec, pixel_targets
 from tempgen.errors import ResultsError
 from tempgen.generalization.evaluate import (
+    ImageScorer,
     LabelScorer,
-    PixelScorer,
     cells_to_score,
     evaluate_predictions,
 )
@@ -15,7 +14,6 @@ from tempgen.results import SCORE_DIMS, metrics_of
 from tempgen.windows import Window
 
 WINDOW = Window(2, 6, 4 / 3)
-SPEC = TargetSpec("pixels", size=16, image_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +34,13 @@ def trials():
     return table
 
 
-def pixel_scorer(images):
-    return PixelScorer(
-        ImageSuite(images), np.arange(10, 80, 10), SPEC.reconstruct, list(IMAGE_METRICS.values())
-    )
+def image_scorer(images):
+    return ImageScorer(ImageSuite(images), np.arange(10, 80, 10), list(IMAGE_METRICS.values()))
 
 
 def evaluated(predictions, images, trials, *, scorer=None, **changes):
     options = {
-        "scorer": scorer or pixel_scorer(images),
+        "scorer": scorer or image_scorer(images),
         "trials": trials,
         "targets": ("previous", "current", "next"),
         "train_deltas": [0, 1],
@@ -55,8 +51,8 @@ def evaluated(predictions, images, trials, *, scorer=None, **changes):
 
 
 def pixels_of(images, image_ids):
-    """Predictions of a decoder that sees these images perfectly."""
-    return pixel_targets(images[np.asarray(image_ids) // 10 - 1], 16)
+    """Reconstructions of a decoder that sees these images perfectly."""
+    return images[np.asarray(image_ids) // 10 - 1]
 
 
 def test_perfect_reconstruction_scores_one_on_its_own_target_only(images, trials):

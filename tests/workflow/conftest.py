@@ -33,6 +33,13 @@ def analysis_of(folder, **sections) -> Analysis:
     return validate(Analysis, {**content, **sections}, origin="the test")
 
 
+def changed(analysis, **sections):
+    """The same folder with another analysis."""
+    return analysis.model_copy(
+        update={name: getattr(analysis, name).model_copy(update=values) for name, values in sections.items()}
+    )
+
+
 @pytest.fixture(scope="session")
 def run_small(tmp_path_factory):
     """Run a small analysis with changed sections; returns (analysis, results)."""

@@ -13,6 +13,7 @@ from tests.workflow.conftest import analysis_of, silent
 
 papermill = pytest.importorskip("papermill")
 
+SCENES_FOLDER = Path(__file__).parents[2] / "tempgen" / "models" / "weights" / "scenes"
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "general_vs_specialized.ipynb"
 FIGURES = ("general_vs_specialized", "previous_current_next", "generalization_matrix")
 
@@ -26,9 +27,10 @@ def printed(notebook: Path) -> str:
     return "".join("".join(output.get("text", "")) for output in outputs)
 
 
-def test_notebook_is_stripped_short_and_defines_nothing():
-    code = [cell for cell in cells(NOTEBOOK) if cell["cell_type"] == "code"]
-    assert len(cells(NOTEBOOK)) <= 12
+@pytest.mark.parametrize("notebook", sorted(NOTEBOOK.parent.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebook_is_stripped_short_and_defines_nothing(notebook):
+    code = [cell for cell in cells(notebook) if cell["cell_type"] == "code"]
+    assert len(cells(notebook)) <= 12
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
     assert not any(
         re.search(r"^\s*(def|class|for|while)\b.*:\s*$", "".join(cell["source"]), re.MULTILINE)
@@ -65,6 +67,20 @@ def test_notebook_as_it_stands_makes_a_small_simulated_result_and_says_so(tmp_pa
     )
     assert "a small SIMULATED subject is made" in printed(tmp_path / "out.ipynb")
     assert {path.stem for path in (tmp_path / "outputs" / "figures").glob("*.png")} == set(FIGURES)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SCENES_FOLDER / "backbone.json").is_file(), reason="no weights of scenes")
+def test_notebook_on_dynadiff_as_it_stands_makes_a_small_simulated_result(tmp_path):
+    papermill.execute_notebook(
+        str(NOTEBOOK.with_name("dynadiff.ipynb")),
+        str(tmp_path / "out.ipynb"),
+        cwd=str(tmp_path),
+        parameters={"n_draws": 200},
+        progress_bar=False,
+    )
+    assert "a small SIMULATED subject is made" in printed(tmp_path / "out.ipynb")
+    assert "reconstructions" in {path.stem for path in (tmp_path / "outputs" / "figures").glob("*.png")}
 
 
 def test_figures_before_a_result_say_which_command_makes_it(tmp_path):

@@ -16,14 +16,7 @@ from tempgen.results import export_netcdf, recipe_of
 from tempgen.workflow import Places, evaluate_decoders, prepare_recording, train_decoders
 from tempgen.workflow.scoring import scorer_of, shown_images
 from tempgen.workflow.trial_sets import TrialSets
-from tests.workflow.conftest import analysis_of, silent
-
-
-def changed(analysis, **sections):
-    """The same folder with another analysis."""
-    return analysis.model_copy(
-        update={name: getattr(analysis, name).model_copy(update=values) for name, values in sections.items()}
-    )
+from tests.workflow.conftest import analysis_of, changed, silent
 
 
 def test_second_run_repeats_nothing(rotating, run_small):

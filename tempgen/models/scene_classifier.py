@@ -1,0 +1,71 @@
+"""The network that names the objects in scenes: it judges reconstructions, and was trained apart from what it judges."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tempgen.errors import BackboneError
+from tempgen.models.scene_encoder import SceneEncoder
+
+PACKAGED = Path(__file__).parent / "weights" / "scene_classifier"
+"""Folder of the weights that come with the package; ``tempgen pretrain-scenes`` trained them."""
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+class SceneClassifier(nn.Module):
+    """Evidence for each category of objects in a scene, several of which may be there.
+
+    Parameters
+    ----------
+    encoder : SceneEncoder
+        Its first token is read.
+    categories : tuple of str
+        Names of the outputs.
+    """
+
+    def __init__(self, encoder: SceneEncoder, categories: tuple[str, ...]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.categories = categories
+        self.readout = nn.Linear(int(encoder.config["token_dim"]), len(categories))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, n_categories) of images (n, 3, 64, 64) in [0, 1]; a probability is the sigmoid."""
+        logits: Tensor = self.readout(self.encoder.raw_tokens(images)[:, 0])
+        return logits
+
+
+def save_scene_classifier(classifier: SceneClassifier, folder: Path) -> None:
+    """Write config.json and half-precision weights into an empty folder."""
+    config = {"encoder": classifier.encoder.config, "categories": list(classifier.categories)}
+    halves = {name: tensor.half().contiguous() for name, tensor in classifier.state_dict().items()}
+    save_file(halves, folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def load_scene_classifier(folder: Path = PACKAGED) -> SceneClassifier:
+    """The classifier in a folder, frozen; by default the packaged one.
+
+    Raises
+    ------
+    BackboneError
+        If a file is missing or does not fit the others.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        encoder = {**config["encoder"], "channels": tuple(config["encoder"]["channels"])}
+        classifier = SceneClassifier(SceneEncoder(**encoder), tuple(config["categories"]))
+        state = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
+        classifier.load_state_dict(state)
+    except (OSError, KeyError, json.JSONDecodeError, SafetensorError, RuntimeError) as error:
+        raise BackboneError(
+            f"{folder} holds no scene classifier: {error}. Make one with 'tempgen pretrain-scenes', or install tempgen again."
+        ) from error
+    return classifier.requires_grad_(False).eval()

@@ -1,0 +1,79 @@
+"""The diffusion backbone of an analysis, in memory once, and what it makes of the seen images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempgen.data.store import read_seen_images
+from tempgen.errors import ConfigError
+from tempgen.workflow.places import Places
+from tempgen.workflow.trial_sets import TrialSets
+
+if TYPE_CHECKING:
+    from tempgen.decoders.dynadiff import EncodedImages
+    from tempgen.models.backbone import Backbone
+
+
+def device_of(sets: TrialSets) -> str:
+    """Where diffusion is computed: as the analysis says, else on a GPU if there is one."""
+    import torch
+
+    return sets.analysis.training.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+DIFFUSION_PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate")
+
+
+def check_installed(packages: Sequence[str] = DIFFUSION_PACKAGES) -> None:
+    """Refuse, before anything is computed, what needs packages that are not installed.
+
+    Raises
+    ------
+    ConfigError
+        With the command that installs them.
+    """
+    from importlib.util import find_spec
+
+    lacking = [
+        name
+        for name in ("torch", "diffusers", "transformers", "peft", "accelerate")
+        if find_spec(name) is None
+    ]
+    if lacking:
+        raise ConfigError(
+            f"This decoder needs {', '.join(lacking)}, which this installation lacks: pip install 'tempgen[diffusion]'."
+        )
+
+
+def open_backbone(sets: TrialSets) -> Backbone:
+    """Load the analysis' backbone.
+
+    Raises
+    ------
+    BackboneError
+        If it is not there and cannot be fetched.
+    """
+    config = sets.analysis.decoder
+    from tempgen.models.backbone import load_backbone
+
+    return load_backbone(config.backbone_folder or config.backbone, device=device_of(sets))
+
+
+def encoded_seen_images(
+    sets: TrialSets, backbone: Backbone, image_ids: NDArray[np.int64], *, with_tokens: bool
+) -> EncodedImages:
+    """VAE moments (and true tokens) of seen images, computed once for all lags and kept beside the store."""
+    from tempgen.decoders.dynadiff import encode_images
+
+    return encode_images(
+        backbone,
+        image_ids,
+        lambda ids: read_seen_images(sets.store, ids),
+        folder=Places(sets.analysis).encoded,
+        source=str(sets.store.attrs["fingerprint"]),
+        with_tokens=with_tokens,
+    )

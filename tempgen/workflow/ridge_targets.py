@@ -1,0 +1,33 @@
+"""What a ridge of an analysis learns to predict: pixels, labels, or the tokens of a diffusion backbone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tempgen.data.store import label_names_of, read_seen_images
+from tempgen.data.window_dataset import WindowDataset
+from tempgen.decoders import TargetSpec, one_hot, pixel_targets
+from tempgen.workflow.trial_sets import TrialSets
+
+
+def ridge_targets(sets: TrialSets, windows: WindowDataset) -> tuple[NDArray[np.float32], TargetSpec]:
+    """Targets of the training trials, shape (n_trials, n_targets), and what they mean."""
+    config = sets.analysis.decoder
+    if config.kind != "ridge":
+        raise TypeError(f"decoder.kind is {config.kind}")
+    image_ids = windows.table["image_id"].to_numpy()
+    if sets.predicts == "labels":
+        names = label_names_of(sets.store)
+        return one_hot(image_ids, len(names)), TargetSpec(kind="labels", names=names)
+    distinct, inverse = np.unique(image_ids, return_inverse=True)
+    if sets.predicts == "tokens":
+        from tempgen.workflow.backbones import encoded_seen_images, open_backbone
+
+        backbone = open_backbone(sets)
+        encoded = encoded_seen_images(sets, backbone, distinct, with_tokens=True)
+        tokens = encoded.tokens_of(encoded.rows(image_ids)).flatten(1).numpy()
+        return tokens, TargetSpec.of_tokens(backbone.spec)
+    size = config.target_size
+    pixels = pixel_targets(read_seen_images(sets.store, distinct), size)[inverse]
+    return pixels, TargetSpec(kind="pixels", size=size, image_size=int(sets.store.sizes["row"]))

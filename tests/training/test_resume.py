@@ -1,0 +1,197 @@
+"""A run that was killed or stopped ends, when started again, with the same bits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tempgen.errors import TrainingError
+from tempgen.training import checkpoints, engine, train
+from tempgen.training.checkpoints import Checkpoints, read_state, read_tensors
+from tests.training.tiny import TinyTask, quiet, same_bits, start, tiny_config, train_tiny, trained_weights
+
+
+def wait_for(condition, *, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("n_workers", [0, 2])
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_killed_run_ends_with_the_same_bits(tmp_path, precision, n_workers):
+    config = tiny_config(mixed_precision=precision, n_workers=n_workers, ema_decay=0.9, max_grad_norm=0.5)
+    reference = trained_weights(train_tiny(tmp_path / "whole", config))
+    last = Checkpoints(tmp_path / "whole").latest()
+    rng = np.random.default_rng([n_workers, len(precision)])
+    folder = tmp_path / "killed"
+    reached = []
+    for target in sorted(rng.choice(np.arange(8, 55), 4, replace=False)):
+        process = start(lambda: train_tiny(folder, config, sleep_s=0.004))
+        wait_for(
+            lambda target=target: (path := Checkpoints(folder).latest()) and int(path.name[5:]) >= target - 7
+        )
+        time.sleep(rng.uniform(0, 0.03))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        reached.append(int(Checkpoints(folder).latest().name[5:]))
+    task = train_tiny(folder, config)
+
+    assert 0 < reached[0] < reached[-1] < config.n_steps
+    assert task.validated < config.n_steps // config.validate_every + 1  # it went on, it did not start anew
+    assert same_bits(trained_weights(task), reference)
+    for name in ("weights.safetensors", "average.safetensors", "optimizer.safetensors"):
+        assert same_bits(read_tensors(Checkpoints(folder).latest() / name), read_tensors(last / name))
+
+
+SAVING = {
+    "before anything is written": ("write_tensors", 0),
+    "when half of the files are written": ("write_tensors", 1),
+    "before the folder gets its name": ("_to_disk", 0),
+    "after the folder has its name": ("_to_disk", 1),
+}
+
+
+@pytest.mark.parametrize("moment", SAVING)
+@pytest.mark.parametrize("which_save", [1, 2])
+def test_run_killed_while_saving_ends_with_the_same_bits(tmp_path, moment, which_save, monkeypatch):
+    config = tiny_config(n_steps=24, validate_every=6, checkpoint_every=8)
+    reference = trained_weights(train_tiny(tmp_path / "whole", config))
+    name, call = SAVING[moment]
+    # Best weights (one file) are saved at 6, 12 and 18, checkpoints (two files) at 8 and 16.
+    calls_of_a_save = 2 if name == "_to_disk" else 3  # best and checkpoint
+    fatal = which_save * calls_of_a_save + call
+
+    original, count = getattr(checkpoints, name), [0]
+
+    def deadly(*arguments):
+        if count[0] == fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count[0] += 1
+        return original(*arguments)
+
+    def run() -> None:
+        for module in (checkpoints, engine):
+            monkeypatch.setattr(module, name, deadly, raising=False)
+        train_tiny(tmp_path / "killed", config)
+
+    process = start(run)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    task = train_tiny(tmp_path / "killed", config)
+
+    assert same_bits(trained_weights(task), reference)
+    assert not list((tmp_path / "killed" / "checkpoints").glob(".*")), "leftovers stay"
+
+
+def test_run_killed_while_removing_old_checkpoints_ends_with_the_same_bits(tmp_path, monkeypatch):
+    config = tiny_config()
+    reference = trained_weights(train_tiny(tmp_path / "whole", config))
+
+    def run() -> None:
+        monkeypatch.setattr(
+            checkpoints.shutil, "rmtree", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        )
+        train_tiny(tmp_path / "killed", config)
+
+    process = start(run)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+    assert same_bits(trained_weights(train_tiny(tmp_path / "killed", config)), reference)
+
+
+@pytest.mark.parametrize("n_workers", [0, 2])
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
+def test_signal_saves_and_leaves(tmp_path, number, exit_code, n_workers):
+    config = tiny_config(checkpoint_every=1_000, validate_every=1_000, n_workers=n_workers)
+    reference = trained_weights(train_tiny(tmp_path / "whole", config))
+    begun = tmp_path / "begun"
+
+    def run() -> None:
+        task = TinyTask(sleep_s=0.01)
+        forward = task.module.forward
+        task.module.forward = lambda **batch: (begun.touch(), forward(**batch))[1]
+        train(task, config, tmp_path / "stopped", say=quiet)
+
+    process = start(run)
+    wait_for(begun.exists)
+    os.kill(process.pid, number)
+    process.join()
+    saved = read_state(Checkpoints(tmp_path / "stopped").latest())
+
+    assert process.exitcode == exit_code  # of multiprocessing, for KeyboardInterrupt: 1
+    assert 0 < saved.step < config.n_steps
+    assert same_bits(trained_weights(train_tiny(tmp_path / "stopped", config)), reference)
+
+
+def test_worker_processes_change_nothing(tmp_path):
+    alone = train_tiny(tmp_path / "0", tiny_config(n_workers=0))
+    helped = train_tiny(tmp_path / "2", tiny_config(n_workers=2))
+
+    assert same_bits(trained_weights(alone), trained_weights(helped))
+
+
+def test_running_statistics_of_trained_layers_are_resumed(tmp_path):
+    config = tiny_config(keep="last")
+    reference = trained_weights(train_tiny(tmp_path / "whole", config, normalized=True))
+    process = start(lambda: train_tiny(tmp_path / "cut", config, normalized=True, sleep_s=0.005))
+    wait_for(lambda: Checkpoints(tmp_path / "cut").latest())
+    process.kill()
+    process.join()
+
+    assert same_bits(trained_weights(train_tiny(tmp_path / "cut", config, normalized=True)), reference)
+
+
+def test_finished_run_is_not_trained_again(tmp_path):
+    config = tiny_config()
+    first = train_tiny(tmp_path, config)
+    again = TinyTask()
+    outcome = train(again, config, tmp_path, say=quiet)
+
+    assert again.module.n_forwards == 0
+    assert outcome.loss is None
+    assert outcome.n_steps == config.n_steps
+    assert same_bits(trained_weights(first), trained_weights(again))
+
+
+def test_overwrite_starts_anew(tmp_path):
+    train_tiny(tmp_path, tiny_config())
+    task = TinyTask(recipe={"other": 1})
+    train(task, tiny_config(seed=1), tmp_path, say=quiet, overwrite=True)
+
+    assert task.module.n_forwards > 60
+    assert same_bits(
+        trained_weights(task), trained_weights(train_tiny(Path(tmp_path / "x"), tiny_config(seed=1)))
+    )
+
+
+def test_accumulated_run_is_resumed_with_the_same_bits(tmp_path):
+    config = tiny_config(gradient_accumulation_steps=4)
+    reference = trained_weights(train_tiny(tmp_path / "whole", config))
+    with pytest.raises(TrainingError):
+        train_tiny(tmp_path / "cut", config, broken_from=30)
+
+    assert same_bits(trained_weights(train_tiny(tmp_path / "cut", config)), reference)
+
+
+def test_no_worker_outlives_a_killed_run(tmp_path):
+    def children(number: int) -> set[int]:
+        return {int(word) for word in Path(f"/proc/{number}/task/{number}/children").read_text().split()}
+
+    if not Path("/proc/self/task").exists():
+        pytest.skip("needs Linux' /proc")
+    process = start(lambda: train_tiny(tmp_path, tiny_config(n_workers=2), sleep_s=0.02))
+    wait_for(lambda: len(children(process.pid)) == 2)  # they have just begun
+    workers = children(process.pid)
+    process.kill()
+    process.join()
+
+    wait_for(lambda: not any(Path(f"/proc/{worker}/stat").exists() for worker in workers), seconds=3)
