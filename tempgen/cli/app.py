@@ -18,11 +18,13 @@ from tempgen.cli.options import (
     Overwrite,
     load,
 )
+from tempgen.cli.pretraining import pretrain_scenes
 from tempgen.errors import TempgenError
 
 INTERRUPTED = (130, 143)
 """Exit statuses after Ctrl-C and SIGTERM. Source: 128 + signal, the shells' convention."""
 DATA, DECODERS, REPORT = "1. The recording", "2. The decoders", "3. The result"
+MODELS = "Models"
 
 app = typer.Typer(
     name="tempgen",
@@ -260,6 +262,9 @@ def run(
 
     loaded = load(analysis or file, assignments, decoder__kind=decoder, decoder__backbone=backbone)
     run_analysis(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite)
+
+
+app.command("pretrain-scenes", rich_help_panel=MODELS)(pretrain_scenes)
 
 
 def main() -> None:

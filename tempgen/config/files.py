@@ -110,7 +110,7 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
         )
     _replace_decoder(content, overrides or {})
     for key, value in (overrides or {}).items():
-        _set_dotted(content, key, value)
+        set_dotted(content, key, value)
         for other in _ALTERNATIVES.get(key, ()):
             if other not in (overrides or {}):
                 _remove_dotted(content, other)
@@ -192,7 +192,14 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     return values
 
 
-def _set_dotted(content: dict[str, Any], key: str, value: Any) -> None:
+def set_dotted(content: dict[str, Any], key: str, value: Any) -> None:
+    """Set ``content["split"]["seed"]`` for the key ``split.seed``.
+
+    Raises
+    ------
+    ConfigError
+        If the key leads through a value.
+    """
     *parents, last = key.split(".")
     for parent in parents:
         below = content.setdefault(parent, {})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
+from tempgen.config.files import set_dotted, validate
 from tempgen.config.optimization import OptimizationConfig
 from tempgen.config.section import Section
 
@@ -50,11 +54,11 @@ class ScenesPretraining(Section):
         _stage(4_000, 128, 3e-3), description="The image encoder. Source: house choice."
     )
     classifier: OptimizationConfig = Field(
-        _stage(3_000, 128, 3e-3, seed=1),
+        _stage(2_000, 128, 3e-3, seed=1),
         description="The classifier that judges samples. Source: house choice.",
     )
     unet: OptimizationConfig = Field(
-        _stage(6_400, 160, 1.5e-3, ema_decay=0.999),
+        _stage(5_000, 128, 1.5e-3, ema_decay=0.999),
         description="The UNet, on cached latents and tokens. Source: house choice.",
     )
     unet_channels: tuple[int, int] = Field(
@@ -67,7 +71,26 @@ class ScenesPretraining(Section):
         0.1, ge=0, le=1, description="Share of samples without tokens. Source: Dynadiff, 10 %."
     )
     loss_weight_cap: float = Field(
-        4.0,
+        10.0,
         ge=1,
         description="Loss is weighted by min(1 / alpha_bar, this): towards the noisy end. Source: measured on a prototype.",
     )
+
+
+def with_options(options: Mapping[str, Any]) -> ScenesPretraining:
+    """The defaults, with dotted keys replaced.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or a value does not fit.
+
+    Examples
+    --------
+    >>> with_options({"unet.n_steps": 200}).unet.n_steps
+    200
+    """
+    content = ScenesPretraining().model_dump(mode="json")
+    for key, value in options.items():
+        set_dotted(content, key, value)
+    return validate(ScenesPretraining, content, origin="the pretraining (--set)")

@@ -64,7 +64,7 @@ def load_scene_classifier(folder: Path = PACKAGED) -> SceneClassifier:
         classifier = SceneClassifier(SceneEncoder(**encoder), tuple(config["categories"]))
         state = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
         classifier.load_state_dict(state)
-    except (OSError, KeyError, json.JSONDecodeError, SafetensorError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
         raise BackboneError(
             f"{folder} holds no scene classifier: {error}. Make one with 'tempgen pretrain-scenes', or install tempgen again."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -28,10 +29,13 @@ class SceneEncoder(nn.Module):
     ----------
     token_mean, token_scale : Tensor, shape (n_tokens, token_dim)
         Mean and SD of the raw tokens over the training scenes; :meth:`forward` standardizes with them.
+    position : Tensor, shape (n_tokens, token_dim)
+        What :meth:`forward` adds: cosines that tell attention which token is which. It is the tokens' mean.
     """
 
     token_mean: Tensor
     token_scale: Tensor
+    position: Tensor
 
     def __init__(
         self, *, channels: tuple[int, int, int] = (32, 64, 96), token_dim: int = 96, grid_side: int = 4
@@ -62,6 +66,7 @@ class SceneEncoder(nn.Module):
         shape = (grid_side**2 + 1, token_dim)
         self.register_buffer("token_mean", torch.zeros(shape))
         self.register_buffer("token_scale", torch.ones(shape))
+        self.register_buffer("position", position_code(*shape), persistent=False)
 
     @property
     def n_tokens(self) -> int:
@@ -81,8 +86,15 @@ class SceneEncoder(nn.Module):
         return torch.cat([whole[:, None], self.to_grid(features).flatten(2).transpose(1, 2)], dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Standardized tokens: (n, 3, side, side) in [0, 1] -> (n, n_tokens, token_dim)."""
-        return (self.raw_tokens(images) - self.token_mean) / self.token_scale
+        """Tokens: (n, 3, side, side) in [0, 1] -> (n, n_tokens, token_dim), each of SD 1 about its position's code."""
+        return (self.raw_tokens(images) - self.token_mean) / self.token_scale + self.position
+
+
+def position_code(n_tokens: int, token_dim: int) -> Tensor:
+    """Orthogonal cosines of mean square 1, one for each token: (n_tokens, token_dim)."""
+    places = (torch.arange(token_dim) + 0.5) * math.pi / token_dim
+    # the constant is left out
+    return 2**0.5 * torch.cos(torch.arange(1, n_tokens + 1)[:, None] * places)
 
 
 class _Residual(nn.Module):

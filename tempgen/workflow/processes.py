@@ -23,7 +23,9 @@ def main_process_first() -> Iterator[None]:
     if n_processes() == 1:
         yield
         return
+    import torch
     from accelerate import PartialState
 
-    with PartialState().main_process_first():
+    # said here, or processes on CPUs alone would not find one another
+    with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
         yield

@@ -67,7 +67,7 @@ def _card(
     description: dict[str, Any], checked: Sequence[SceneSamples], config: ScenesPretraining, megabytes: float
 ) -> str:
     stages = [
-        f"| {stage} | {report['n_steps']} x {report['batch_size']} | {_scores(report['scores'])} | {report['loss']:.4g} |"
+        f"| {stage} | {report['n_steps']} x {report['batch_size']} | {_scores(report['scores'])} | {_loss(report['loss'])} |"
         for stage in STAGES
         for report in [description["stages"][stage]]
     ]
@@ -100,8 +100,9 @@ def _card(
             *stages,
             "",
             f"Samples: {SAMPLING.scheduler}, {SAMPLING.n_steps} steps, guidance {SAMPLING.guidance}. Decoded tokens are those that ridge "
-            "regression gives for test trials of a SIMULATED subject at delta 0. Categories are found by the separately trained scene "
-            "classifier, as many as the scene has objects; chance is about 0.15.",
+            "regression gives for test trials of a SIMULATED subject at delta 0; there, the seen image's categories are those that the "
+            "classifier finds in it. Categories are found by the separately trained scene classifier, as many as the scene has objects; "
+            "chance is about 0.15.",
             "",
             "| | " + " | ".join(f"{samples.name}, {len(samples.images)} scenes" for samples in scored) + " |",
             "|---|" + "---|" * len(scored),
@@ -111,6 +112,11 @@ def _card(
             "",
         ]
     )
+
+
+def _loss(loss: float | None) -> str:
+    """None where a run was stopped between its last checkpoint and its report."""
+    return "unknown" if loss is None else f"{loss:.4g}"
 
 
 def _scores(scores: dict[str, float]) -> str:

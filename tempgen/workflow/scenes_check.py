@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,9 +168,14 @@ def decoded_tokens(
         }
     )
     store = prepare_recording(analysis, say=say)
+    shutil.rmtree(
+        Places(analysis).decoder(0), ignore_errors=True
+    )  # it may be of an earlier backbone of this name
     train_decoders(analysis, [0], store=store, say=say)
     windows = TrialSets.of(analysis, store).windows("test")
-    predicted = load_decoder(Places(analysis).decoder(0)).predict(windows.windows(0))
+    decoder = load_decoder(Places(analysis).decoder(0))
+    decoder.target_.check_backbone(backbone.spec)
+    predicted = decoder.predict(windows.windows(0))
     tokens = torch.from_numpy(predicted).reshape(len(predicted), backbone.spec.n_tokens, -1)
     seen = read_seen_images(store, windows.table["image_id"].to_numpy())
     return tokens, torch.from_numpy(seen).movedim(-1, 1).float() / 255

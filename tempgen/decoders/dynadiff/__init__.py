@@ -3,6 +3,7 @@
 from tempgen.decoders.dynadiff.decoder import DynadiffDecoder
 from tempgen.decoders.dynadiff.encoded_images import EncodedImages, encode_images
 from tempgen.decoders.dynadiff.module import DynadiffModule
+from tempgen.decoders.dynadiff.released import decoder_from_released
 from tempgen.decoders.dynadiff.sampling import images_of_tokens, initial_noise, sample_images
 from tempgen.decoders.dynadiff.slot import hold_no_adapter
 from tempgen.decoders.dynadiff.start import module_from_decoder, module_from_scratch, start_from_ridge
@@ -17,6 +18,7 @@ __all__ = [
     "DynadiffTask",
     "DynadiffTrials",
     "EncodedImages",
+    "decoder_from_released",
     "encode_images",
     "hold_no_adapter",
     "hold_out_runs",

@@ -13,14 +13,13 @@ def dynadiff_card(config: Mapping[str, Any]) -> str:
     ----------
     config : mapping
         With ``tempgen_version``, ``subject``, ``shape``, ``backbone``, ``params`` and ``provenance``. A mapping
-        ``metrics`` of the provenance becomes a table.
+        ``metrics`` of the provenance becomes a table; with ``imported_from``, others trained the weights.
     """
     provenance = {key: value for key, value in config["provenance"].items() if key != "recipe"}
     metrics = provenance.pop("metrics", None) or {}
     params, backbone, shape = config["params"], config["backbone"], config["shape"]
     voxels = ", ".join(f"{n} of subject {name}" for name, n in shape["n_voxels"].items())
-    training = params["optimization"]
-    at_lag = f" at train lag {provenance['train_delta']} TRs" if "train_delta" in provenance else ""
+    imported = "imported_from" in provenance
     lines = [
         "---",
         "library_name: tempgen",
@@ -28,8 +27,7 @@ def dynadiff_card(config: Mapping[str, Any]) -> str:
         "---",
         "# Dynadiff decoder from BOLD windows",
         "",
-        f"Brain module and adapter of a latent diffusion model, trained by tempgen {config['tempgen_version']} on "
-        f"**{provenance.get('data_kind', 'unstated')}** data{at_lag}. The method is that of Dynadiff (arXiv 2505.14556).",
+        _imported(config) if imported else _trained(config),
         "",
         "## Model",
         f"- input: {shape['n_tr']} TRs x voxels ({voxels})",
@@ -46,11 +44,7 @@ def dynadiff_card(config: Mapping[str, Any]) -> str:
         ),
         "",
         "## Training",
-        f"- {training['n_steps']} steps of {training['batch_size']} trials: {training}",
-        f"- timesteps {params['timestep_sampling']}, offset noise {params['offset_noise']}, condition dropped in "
-        f"{params['condition_drop']:.0%} (null embedding: {params['null_embedding']}), loss weight {params['loss_weight']}, "
-        f"token loss {params['token_loss']}",
-        f"- starts from: General {_start(params['warm_start'])}, Specialized {_start(params['specialized_from'])}",
+        *(["- not by tempgen, and not known here: see the paper"] if imported else _training(params)),
         f"- sampling: {params['sampling']}",
         "",
         *_table(metrics),
@@ -63,6 +57,34 @@ def dynadiff_card(config: Mapping[str, Any]) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _trained(config: Mapping[str, Any]) -> str:
+    provenance = config["provenance"]
+    at_lag = f" at train lag {provenance['train_delta']} TRs" if "train_delta" in provenance else ""
+    return (
+        f"Brain module and adapter of a latent diffusion model, trained by tempgen {config['tempgen_version']} on "
+        f"**{provenance.get('data_kind', 'unstated')}** data{at_lag}. The method is that of Dynadiff (arXiv 2505.14556)."
+    )
+
+
+def _imported(config: Mapping[str, Any]) -> str:
+    return (
+        "Brain module and adapter of a latent diffusion model. **The weights are those of the authors of Dynadiff (arXiv "
+        f"2505.14556), imported from `{config['provenance']['imported_from']}` by tempgen {config['tempgen_version']}, which "
+        "did not train them.** Their license is the authors'."
+    )
+
+
+def _training(params: Mapping[str, Any]) -> list[str]:
+    training = params["optimization"]
+    return [
+        f"- {training['n_steps']} steps of {training['batch_size']} trials: {training}",
+        f"- timesteps {params['timestep_sampling']}, offset noise {params['offset_noise']}, condition dropped in "
+        f"{params['condition_drop']:.0%} (null embedding: {params['null_embedding']}), loss weight {params['loss_weight']}, "
+        f"token loss {params['token_loss']}",
+        f"- starts from: General {_start(params['warm_start'])}, Specialized {_start(params['specialized_from'])}",
+    ]
 
 
 def _start(name: str) -> str:

@@ -170,7 +170,7 @@ def scheduler_for(backbone: Backbone, name: str) -> Any:
     """
     import diffusers
 
-    found: Any = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    found = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
     if not (inspect.isclass(found) and issubclass(found, diffusers.SchedulerMixin)):
         raise DecoderError(
             f"diffusers has no scheduler {name!r}: give one of its classes, e.g. DDIMScheduler, DPMSolverMultistepScheduler"
@@ -180,8 +180,9 @@ def scheduler_for(backbone: Backbone, name: str) -> Any:
         raise DecoderError(
             f"{name} is not made to sample from a model that predicts noise: take another, e.g. DDIMScheduler"
         )
+    scheduler: Any = found
     try:
-        return found.from_config(backbone.scheduler.config)
+        return scheduler.from_config(backbone.scheduler.config)
     except ImportError as error:
         raise DecoderError(f"{name} needs a package that is not installed: {error}") from error
 

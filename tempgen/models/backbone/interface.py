@@ -104,7 +104,7 @@ class Backbone(nn.Module):
         """Stay in evaluation mode whatever is asked: the backbone is frozen."""
         return super().train(False)
 
-    # A subclass with other pixels overrides these two, and `tokens`.
+    # A subclass with other pixels or conditions overrides these three, and `tokens`.
 
     def to_vae(self, images: Tensor) -> Tensor:
         """The VAE's input for images (n, 3, image_size, image_size) in [0, 1]: here the pixels in [-1, 1]."""
@@ -113,6 +113,10 @@ class Backbone(nn.Module):
     def from_vae(self, decoded: Tensor) -> Tensor:
         """Images (n, 3, image_size, image_size) of the VAE's output; `decode` clips them to [0, 1]."""
         return decoded / 2 + 0.5
+
+    def conditions(self, tokens: Tensor) -> dict[str, Tensor]:
+        """How the UNet takes tokens: as keyword arguments of its call."""
+        return {"encoder_hidden_states": tokens}
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> LatentMoments:
@@ -206,7 +210,8 @@ class Backbone(nn.Module):
                 "(images, tokens, values of a token). Use tokens made for this backbone."
             )
         dtype = unet.conv_in.weight.dtype  # not of the adapter, which stays float32
-        predicted = unet(latents.to(dtype), timesteps, encoder_hidden_states=tokens.to(dtype)).sample
+        conditions = self.conditions(tokens.to(dtype))
+        predicted = unet(latents.to(dtype), timesteps, **conditions).sample
         return predicted.to(latents.dtype)
 
     def null_tokens(self, n: int) -> Tensor:

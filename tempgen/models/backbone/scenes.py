@@ -57,6 +57,10 @@ class ScenesBackbone(Backbone):
         blocks = rotate_back(decoded, mean=self._mean, inverse=self._inverse)
         return functional.pixel_shuffle(blocks, UNSHUFFLE) / 2 + 0.5
 
+    def conditions(self, tokens: Tensor) -> dict[str, Tensor]:
+        """All tokens for the cross-attention; the whole image's also for the embedding of the timestep."""
+        return conditions_of(tokens)
+
     @torch.no_grad()
     def tokens(self, images: Tensor) -> Tensor:
         """Standardized tokens, float32 (n, 17, 96): of the whole image, then of a 4 x 4 grid in reading order.
@@ -74,6 +78,11 @@ class ScenesBackbone(Backbone):
             pixels = functional.interpolate(pixels, size=(side, side), mode="bilinear", antialias=True)
         tokens: Tensor = encoder(pixels.clamp(0, 1).to(next(encoder.parameters()).dtype)).float()
         return tokens
+
+
+def conditions_of(tokens: Tensor) -> dict[str, Tensor]:
+    """What the UNet of scenes is called with for tokens (n, 17, 96)."""
+    return {"encoder_hidden_states": tokens, "class_labels": tokens[:, 0]}
 
 
 def rotate(blocks: Tensor, *, mean: Tensor, basis: Tensor) -> Tensor:
@@ -116,29 +125,29 @@ def load_scenes(folder: Path, *, parts: tuple[str, ...], dtype: torch.dtype | No
         vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", **chosen) if "vae" in parts else None
         scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
         encoder = load_scene_encoder(folder) if "image_encoder" in parts else None
-    except (OSError, KeyError, json.JSONDecodeError, SafetensorError, RuntimeError) as error:
+        spec = BackboneSpec(
+            name=NAME,
+            image_size=int(config["image_size"]),
+            latent_shape=tuple(config["latent_shape"]),
+            n_tokens=int(config["n_tokens"]),
+            token_dim=int(config["token_dim"]),
+            revision=fingerprint(folder, weight_files(folder)),
+        )
+        return ScenesBackbone(
+            spec,
+            patch_mean=linear["patch_mean"],
+            patch_basis=linear["patch_basis"],
+            latent_scale=linear["latent_scale"],
+            latent_shift=linear["latent_shift"],
+            scheduler=scheduler,
+            unet=unet,
+            vae=vae,
+            image_encoder=encoder,
+        )
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
         raise BackboneError(
             f"{folder} is no scenes backbone: {error}. Make one with 'tempgen pretrain-scenes', or install tempgen again."
         ) from error
-    spec = BackboneSpec(
-        name=NAME,
-        image_size=int(config["image_size"]),
-        latent_shape=tuple(config["latent_shape"]),
-        n_tokens=int(config["n_tokens"]),
-        token_dim=int(config["token_dim"]),
-        revision=fingerprint(folder, weight_files(folder)),
-    )
-    return ScenesBackbone(
-        spec,
-        patch_mean=linear["patch_mean"],
-        patch_basis=linear["patch_basis"],
-        latent_scale=linear["latent_scale"],
-        latent_shift=linear["latent_shift"],
-        scheduler=scheduler,
-        unet=unet,
-        vae=vae,
-        image_encoder=encoder,
-    )
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from tempgen.config.optimization import OptimizationConfig
 from tempgen.models.backbone.scenes import UNSHUFFLE, rotate, rotate_back
 from tempgen.models.keyed_noise import keyed_normal
+from tempgen.training.scenes.linear_start import N_GROUPS, read_as_pairs, write_from_pairs
 from tempgen.training.scenes.pictures import Pictures
 
 LATENT_CHANNELS = 24
@@ -28,11 +29,6 @@ GRADIENT_WEIGHT = 0.5
 """Of the error of differences between neighbouring pixels: sharp outlines. Source: house choice."""
 FIRST_LOGVAR = -6.0
 """Latents start nearly without noise: with unit noise the VAE learns little in its first minutes. Source: measured."""
-LEAST_VISIBLE = 0.3
-"""Of the faintest latent channel beside the strongest. Source: house choice."""
-_GROUPS = 8
-_CONSTANT = 3.0
-_PAIRS_IN_GROUP = LATENT_CHANNELS // _GROUPS
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class AutoencoderModule(nn.Module):
             block_out_channels=(CHANNELS,),
             layers_per_block=1,
             latent_channels=LATENT_CHANNELS,
-            norm_num_groups=_GROUPS,
+            norm_num_groups=N_GROUPS,
             mid_block_add_attention=False,
             sample_size=64 // UNSHUFFLE,
         ).to(memory_format=torch.channels_last)
@@ -109,30 +105,14 @@ class AutoencoderModule(nn.Module):
         decoded = self.vae.decode(latents).sample.float()
         return functional.pixel_shuffle(rotate_back(decoded, mean=self.mean, inverse=self.inverse), UNSHUFFLE)
 
-    @torch.no_grad()
-    def visibility(self, mean: Tensor, spread: Tensor) -> Tensor:
-        """How large each latent channel is to be for the UNet: 1 for what changes the image most, least 0.3.
-
-        The diffusion's noise then drowns details before layout, as it does in pixels. A channel's part in an image is the
-        squared change that one SD of it makes; its size is the fourth root of that. Source: house choice, half way between
-        equal channels and those of principal components.
-        """
-        side = 64 // UNSHUFFLE
-        usual = mean[:, None, None].expand(-1, side, side)
-        moved = usual + torch.diag(spread)[:, :, None, None]
-        change = (self.decode(moved) - self.decode(usual[None])).square().mean(dim=(1, 2, 3))
-        return (change / change.max()).pow(0.25).clamp(min=LEAST_VISIBLE)
-
 
 @torch.no_grad()
 def start_as_principal_components(vae: AutoencoderKL) -> None:
     """Set a fresh VAE so that its latents are the 24 largest principal components, which it reads and writes back.
 
-    ``silu(x) - silu(-x) = x``: each component takes a channel and its negative through norm and activation; two large constant
-    channels in each group keep the group norm from rescaling it, and the residual blocks start as identities. From here the
-    VAE learns in a minute what takes ten from random weights.
+    See :mod:`tempgen.training.scenes.linear_start`; the residual blocks start as identities. From here the VAE learns in a
+    minute what takes ten from random weights.
     """
-    width = vae.config.block_out_channels[0] // _GROUPS
     n_inputs = vae.config.in_channels
     largest = [n_inputs - 1 - rank for rank in range(LATENT_CHANNELS)]
     latents = list(range(LATENT_CHANNELS))
@@ -140,10 +120,10 @@ def start_as_principal_components(vae: AutoencoderKL) -> None:
         if type(module).__name__ == "ResnetBlock2D":
             module.conv2.weight.zero_()
             module.conv2.bias.zero_()
-    _read(vae.encoder.conv_in, largest, width)
-    _write(vae.encoder.conv_out, latents, width)
-    _read(vae.decoder.conv_in, latents, width)
-    _write(vae.decoder.conv_out, largest, width)
+    read_as_pairs(vae.encoder.conv_in, largest)
+    write_from_pairs(vae.encoder.conv_out, latents)
+    read_as_pairs(vae.decoder.conv_in, latents)
+    write_from_pairs(vae.decoder.conv_out, largest)
     identity = torch.eye(LATENT_CHANNELS)[..., None, None]
     vae.quant_conv.weight.zero_()
     vae.quant_conv.weight[:LATENT_CHANNELS, :LATENT_CHANNELS] = identity
@@ -151,44 +131,6 @@ def start_as_principal_components(vae: AutoencoderKL) -> None:
     vae.quant_conv.bias[LATENT_CHANNELS:] = FIRST_LOGVAR
     vae.post_quant_conv.weight.copy_(identity)
     vae.post_quant_conv.bias.zero_()
-
-
-def _pairs(width: int) -> list[int]:
-    """First channel of each component's pair: as many pairs in each of the eight groups."""
-    return [rank // _PAIRS_IN_GROUP * width + 2 * (rank % _PAIRS_IN_GROUP) for rank in range(LATENT_CHANNELS)]
-
-
-def _read(convolution: nn.Conv2d, sources: list[int], width: int) -> None:
-    """Take input channels ``sources`` as pairs, and add the constants."""
-    centre = convolution.kernel_size[0] // 2
-    bias = convolution.bias
-    if bias is None:
-        raise TypeError("the VAE's convolutions have biases")
-    for source, channel in zip(sources, _pairs(width), strict=True):
-        for sign, at in ((1.0, channel), (-1.0, channel + 1)):
-            convolution.weight[at] = 0
-            convolution.weight[at, source, centre, centre] = sign
-            bias[at] = 0
-    for group in range(_GROUPS):
-        first = group * width + 2 * _PAIRS_IN_GROUP
-        for sign, at in ((1.0, first), (-1.0, first + 1)):
-            convolution.weight[at] = 0
-            bias[at] = sign * _CONSTANT
-
-
-def _write(convolution: nn.Conv2d, targets: list[int], width: int) -> None:
-    """Give output channels ``targets`` the differences of the pairs, times the SD that the group norm divided by."""
-    centre = convolution.kernel_size[0] // 2
-    bias = convolution.bias
-    if bias is None:
-        raise TypeError("the VAE's convolutions have biases")
-    spread = ((2 * _CONSTANT**2 + 2 * _PAIRS_IN_GROUP) / width) ** 0.5
-    convolution.weight.mul_(0.1)
-    for target, channel in zip(targets, _pairs(width), strict=True):
-        convolution.weight[target] = 0
-        bias[target] = 0
-        convolution.weight[target, channel, centre, centre] = spread
-        convolution.weight[target, channel + 1, centre, centre] = -spread
 
 
 @dataclass
@@ -217,7 +159,7 @@ class AutoencoderTask:
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """PSNR (dB) of held-out scenes through the VAE, without noise."""
-        pixels = self.held_out.pixels(slice(0, 200)) * 2 - 1
+        pixels = self.held_out.pixels(slice(0, 200)).to(self.module.mean.device) * 2 - 1
         posterior = self.module.vae.encode(self.module.blocks(pixels)).latent_dist
         error = (self.module.decode(posterior.mean.float()).clamp(-1, 1) - pixels) / 2
         psnr = -10 * error.square().mean(dim=(1, 2, 3)).log10().mean()

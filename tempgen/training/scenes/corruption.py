@@ -2,7 +2,7 @@
 
 A regression from noisy measurements gives the posterior mean. For a component of variance ``v`` that is measured with noise
 of variance ``s`` it is ``v / (v + s) * (component + noise)``: strong components come through, faint ones vanish, and the size
-of what is left tells how much is known. At large ``s`` nothing is left but zero, which is the null embedding.
+of what is left tells how much is known.
 """
 
 from __future__ import annotations
@@ -71,24 +71,29 @@ class TokenCorruption:
     Parameters
     ----------
     tokens : Tensor, shape (n_scenes, n_tokens, token_dim)
-        Standardized; the first token is the whole's, the others are the grid's.
+        The first is the whole's, the others are the grid's.
+    position : Tensor, shape (n_tokens, token_dim)
+        Mean of the tokens, which is never lost (except where there are none): a decoder knows it without looking.
     clean, dropped : float
         Shares of samples with undisturbed tokens and with none.
     """
 
     tokens: Tensor
+    position: Tensor
     whole: Components
     grid: Components
     clean: float
     dropped: float
 
     @classmethod
-    def of(cls, tokens: Tensor, *, clean: float, dropped: float) -> TokenCorruption:
+    def of(cls, tokens: Tensor, position: Tensor, *, clean: float, dropped: float) -> TokenCorruption:
         """Find the components of the two groups."""
-        whole, grid = tokens[:, 0], tokens[:, 1:].flatten(1)
+        content = tokens - position
+        whole, grid = content[:, 0], content[:, 1:].flatten(1)
         n_components = min(N_COMPONENTS, grid.shape[1])
         return cls(
             tokens,
+            position,
             Components.of(whole, whole.shape[1]),
             Components.of(grid, n_components),
             clean,
@@ -114,6 +119,7 @@ class TokenCorruption:
             rows, level=uniform[:, 2], noise=noise[:, n_whole:], uneven=uneven[:, n_whole:]
         )
         disturbed = torch.cat([whole[:, None], grid.reshape(len(rows), -1, whole.shape[1])], dim=1)
+        disturbed += self.position
         kind = uniform[:, 0, None, None]
         chosen = torch.where(kind < self.clean, self.tokens[rows], disturbed)
         return torch.where(kind >= 1 - self.dropped, torch.zeros(()), chosen)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tempgen.config.optimization import OptimizationConfig
-from tempgen.models.backbone.scenes import use_plain_attention
+from tempgen.models.backbone.scenes import conditions_of, use_plain_attention
 from tempgen.models.keyed_noise import keyed_normal, keyed_uniform
 from tempgen.training.scenes.corruption import TokenCorruption
+from tempgen.training.scenes.linear_start import N_GROUPS, read_as_pairs, write_from_pairs
 
 _NOISE, _TIMESTEP = 1, 2  # first entries of the keys
 N_VALIDATION = 500
@@ -51,11 +52,34 @@ def make_unet(channels: tuple[int, int], *, latent_channels: int, token_dim: int
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         mid_block_type="UNetMidBlock2DCrossAttn",
         cross_attention_dim=token_dim,
+        class_embed_type="projection",  # of the whole image's token
+        projection_class_embeddings_input_dim=token_dim,
         attention_head_dim=4,  # diffusers takes this as the number of heads
-        norm_num_groups=8,
+        norm_num_groups=N_GROUPS,
     ).to(memory_format=torch.channels_last)
     use_plain_attention(unet)
+    start_as_identity(unet)
     return unet
+
+
+@torch.no_grad()
+def start_as_identity(unet: UNet2DConditionModel) -> None:
+    """Set a fresh UNet so that it gives back its input, which at the noisy end nearly is the noise.
+
+    There an error of the predicted noise becomes an error 15 times as large in the predicted image: the little that is not
+    noise has to be learned, the rest should not. See :mod:`tempgen.training.scenes.linear_start`; the input reaches the
+    output through the outermost skip connection.
+    """
+    values = list(range(unet.config.in_channels))
+    read_as_pairs(unet.conv_in, values)
+    write_from_pairs(unet.conv_out, values)
+    last = unet.up_blocks[-1].resnets[-1]
+    last.conv2.weight.zero_()
+    last.conv2.bias.zero_()
+    n_channels = unet.conv_in.out_channels
+    last.conv_shortcut.weight.zero_()
+    last.conv_shortcut.bias.zero_()
+    last.conv_shortcut.weight[:, -n_channels:, 0, 0] = torch.eye(n_channels)
 
 
 class DenoiserModule(nn.Module):
@@ -81,7 +105,7 @@ class DenoiserModule(nn.Module):
         alpha = self.alphas[timesteps][:, None, None, None]
         noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
         noisy = noisy.contiguous(memory_format=torch.channels_last)
-        predicted = self.unet(noisy, timesteps, encoder_hidden_states=tokens).sample.float()
+        predicted = self.unet(noisy, timesteps, **conditions_of(tokens)).sample.float()
         error = (predicted - noise).square().mean(dim=(1, 2, 3))
         weight = (1 / self.alphas[timesteps]).clamp(max=self.cap)
         return {"loss": (weight * error).mean() / self.cap, "squared_error": error.detach().mean()}
@@ -128,5 +152,7 @@ class DenoiserTask:
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Loss of held-out scenes from clean tokens, with the same noise each time."""
         latents, tokens = (part[:N_VALIDATION] for part in self.held_out)
-        losses = module(latents=latents, tokens=tokens, **self._noise(np.arange(len(latents)), -1))
+        batch = {"latents": latents, "tokens": tokens, **self._noise(np.arange(len(latents)), -1)}
+        device = self.module.alphas.device
+        losses = module(**{name: values.to(device) for name, values in batch.items()})
         return {"held_out_loss": float(losses["loss"]), "monitor": float(losses["loss"])}

@@ -98,8 +98,9 @@ class EncoderTask:
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Share of the objects' categories that are found in held-out scenes."""
-        logits = self.module.category_logits(self.held_out.pixels(slice(None)))
-        found = categories_found(logits.float(), torch.from_numpy(self.held_out.categories)).mean()
+        device = self.module.read_content.weight.device
+        logits = self.module.category_logits(self.held_out.pixels(slice(None)).to(device))
+        found = categories_found(logits.float().cpu(), torch.from_numpy(self.held_out.categories)).mean()
         return {"category": float(found), "monitor": -float(found)}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,16 @@ import torch
 from accelerate import PartialState
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from tempgen._version import __version__
 from tempgen.config.optimization import OptimizationConfig
 from tempgen.config.scenes_pretraining import ScenesPretraining
-from tempgen.data.scenes import BACKGROUNDS, CATEGORIES
 from tempgen.errors import ConfigError
-from tempgen.files import whole_file, whole_folder
-from tempgen.models.backbone.scenes import CONFIG, LINEAR, NAME, save_scene_encoder
-from tempgen.models.scene_classifier import SceneClassifier, save_scene_classifier
+from tempgen.files import whole_file
+from tempgen.models.backbone.scenes import NAME
 from tempgen.models.scene_encoder import SceneEncoder
 from tempgen.training.loop import train
 from tempgen.training.outcome import TrainingOutcome
+from tempgen.training.scenes.assembly import write_backbone, write_classifier
 from tempgen.training.scenes.autoencoder import (
     LATENT_CHANNELS,
     AutoencoderModule,
@@ -34,17 +32,16 @@ from tempgen.training.scenes.autoencoder import (
 )
 from tempgen.training.scenes.corruption import TokenCorruption
 from tempgen.training.scenes.denoiser import DenoiserModule, DenoiserTask, make_scheduler, make_unet
-from tempgen.training.scenes.encoder import EncoderModule, EncoderTask, standardize
+from tempgen.training.scenes.encoder import EncoderModule, EncoderTask
+from tempgen.training.scenes.inputs import unet_inputs
 from tempgen.training.scenes.pictures import Pictures, draw_pictures
 from tempgen.training.task import TrainingTask
 
 STAGES = ("autoencoder", "encoder", "classifier", "unet")
+BEFORE_UNET = ("autoencoder", "encoder")
 UNET_OPTIONS = ("unet_channels", "clean", "dropped", "loss_weight_cap")
 CLASSIFIER_CHANNELS = (32, 64, 128)
 """Wider than the image encoder, and trained from another seed: it judges, and shares nothing with what it judges."""
-AT_ONCE = 250
-"""Scenes that pass a network together."""
-
 Say = Callable[[str], None]
 
 
@@ -67,7 +64,7 @@ def pretrain_scenes(
         Which to do, in this order: ``"autoencoder"``, ``"encoder"``, ``"classifier"``, ``"unet"``. The first three are
         independent and may run at the same time; the UNet needs the first two.
     overwrite : bool
-        Train these stages anew.
+        Train these stages anew. With the first or second, what the UNet has learned from their outputs is removed.
 
     Returns
     -------
@@ -77,11 +74,12 @@ def pretrain_scenes(
     Raises
     ------
     ConfigError
-        If a stage is unknown.
+        If a stage is unknown, or the UNet is asked for before what it needs.
     """
     if unknown := sorted(set(stages) - set(STAGES)):
         raise ConfigError(f"There are no stages {unknown} of pretraining; there are {', '.join(STAGES)}.")
-    run = _Run(config, folder, say, overwrite)
+    run = _Run(config, folder, say, anew=set(stages) if overwrite else set())
+    run.forget_stages()
     for stage in stages:
         getattr(run, stage)()
     return run.assemble() if all(run.is_done(stage) for stage in STAGES) else None
@@ -104,12 +102,20 @@ def _draw(folder: Path, n_scenes: int, seed: int) -> Pictures:
 
 @dataclass
 class _Run:
-    """One run folder: what is loaded is loaded once."""
+    """One run folder: what is loaded is loaded once. ``anew``: stages whose earlier training is still to be forgotten."""
 
     config: ScenesPretraining
     folder: Path
     say: Say
-    overwrite: bool
+    anew: set[str] = field(default_factory=set)
+
+    def forget_stages(self) -> None:
+        """Remove what says that stages to train anew are done, and a UNet that was trained on their outputs."""
+        with PartialState().main_process_first():
+            for stage in self.anew:
+                self.done_file(stage).unlink(missing_ok=True)
+            if self.anew & {*BEFORE_UNET, "unet"}:
+                shutil.rmtree(self.folder / "unet", ignore_errors=True)  # checkpoints, latents and tokens
 
     @cached_property
     def pictures(self) -> Pictures:
@@ -135,7 +141,10 @@ class _Run:
         return self.done_file(stage).is_file()
 
     def _train(self, stage: str, task: TrainingTask, config: OptimizationConfig) -> TrainingOutcome:
-        outcome = train(task, config, self.folder / stage, say=self.say, overwrite=self.overwrite)
+        overwrite = stage in self.anew
+        self.anew.discard(stage)  # from now on its weights are those to load
+        outcome = train(task, config, self.folder / stage, say=self.say, overwrite=overwrite)
+        task.module.to("cpu")  # where the scenes are
         if PartialState().is_main_process and (outcome.loss is not None or not self.is_done(stage)):
             report = {
                 "n_steps": outcome.n_steps,
@@ -146,6 +155,7 @@ class _Run:
             }
             with whole_file(self.done_file(stage)) as temporary:
                 temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        PartialState().wait_for_everyone()  # all ask next whether it is done
         return outcome
 
     @cached_property
@@ -195,7 +205,7 @@ class _Run:
 
     def unet(self) -> None:
         """Stage 4, on what the first two made."""
-        for needed in ("autoencoder", "encoder"):
+        for needed in BEFORE_UNET:
             if not self.is_done(needed):
                 raise ConfigError(
                     f"The UNet is trained on the {needed}'s output, which is not in {self.folder}: run that stage first."
@@ -203,9 +213,12 @@ class _Run:
         self.autoencoder()  # loads what is done
         self.encoder()
         with PartialState().main_process_first():
-            cached = self._cached()
+            cached = self.inputs
         corruption = TokenCorruption.of(
-            cached["tokens"], clean=self.config.clean, dropped=self.config.dropped
+            cached["tokens"],
+            self.encoder_module.encoder.position,
+            clean=self.config.clean,
+            dropped=self.config.dropped,
         )
         held_out = cached["held_out_latents"], cached["held_out_tokens"]
         task = DenoiserTask(
@@ -226,99 +239,42 @@ class _Run:
         alphas: Tensor = make_scheduler().alphas_cumprod
         return DenoiserModule(unet, alphas_cumprod=alphas, cap=self.config.loss_weight_cap)
 
-    @torch.no_grad()
-    def _cached(self) -> dict[str, Tensor]:
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
         """Latents and tokens of all scenes, from the file if they are there."""
         path = self.folder / "unet" / "inputs.safetensors"
-        if path.is_file() and not self.overwrite:
+        if path.is_file():
             return load_file(path)
-        encoder = self.encoder_module.encoder.eval()
-        standardize(encoder, self.pictures)
-        latents, tokens = self._pass(self.pictures), self._tokens(self.pictures)
-        shift, spread = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
-        scale = self.autoencoder_module.visibility(shift, spread) / spread
-        raw = self._pass(self.held_out)
-        cached = {
-            "latents": (latents - shift[:, None, None]) * scale[:, None, None],
-            "tokens": tokens,
-            "held_out_latents": (raw - shift[:, None, None]) * scale[:, None, None],
-            "held_out_tokens": self._tokens(self.held_out),
-            "latent_shift": shift,
-            "latent_scale": scale,
-            "token_mean": encoder.token_mean,
-            "token_scale": encoder.token_scale,
-        }
+        computed = unet_inputs(
+            self.autoencoder_module,
+            self.encoder_module.encoder,
+            pictures=self.pictures,
+            held_out=self.held_out,
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:
-            save_file({name: tensor.contiguous() for name, tensor in cached.items()}, temporary)
-        return cached
+            save_file({name: tensor.contiguous() for name, tensor in computed.items()}, temporary)
+        return computed
 
-    def _pass(self, pictures: Pictures) -> Tensor:
-        module = self.autoencoder_module
-        return torch.cat(
-            [
-                module.vae.encode(module.blocks(pixels * 2 - 1)).latent_dist.mean.float()
-                for pixels in _portions(pictures, "latents")
-            ]
-        )
-
-    def _tokens(self, pictures: Pictures) -> Tensor:
-        return torch.cat([self.encoder_module.encoder(pixels) for pixels in _portions(pictures, "tokens")])
-
-    @torch.no_grad()
     def assemble(self) -> Path:
-        """Write the backbone and the classifier in half precision, as the package has them."""
-        target = self.folder / NAME
-        if not PartialState().is_main_process:
-            return target
+        """Write the backbone and the classifier; every process loads what is done, the main one writes."""
         self.unet()
         self.classifier()
-        cached = self._cached()
-        encoder = self.encoder_module.encoder
-        encoder.token_mean.copy_(cached["token_mean"])
-        encoder.token_scale.copy_(cached["token_scale"])
-        with whole_folder(target) as temporary:
-            self.trained_unet.half().save_pretrained(temporary / "image_unet")
-            self.autoencoder_module.vae.half().save_pretrained(temporary / "vae")
-            make_scheduler().save_pretrained(temporary / "scheduler")
-            save_scene_encoder(encoder, temporary)
-            linear = {
-                "patch_mean": self.basis.mean,
-                "patch_basis": self.basis.basis,
-                "latent_shift": cached["latent_shift"],
-                "latent_scale": cached["latent_scale"],
-            }
-            save_file({name: tensor.contiguous() for name, tensor in linear.items()}, temporary / LINEAR)
-            (temporary / CONFIG).write_text(json.dumps(self._description(cached), indent=2) + "\n")
-        with whole_folder(self.folder / "scene_classifier") as temporary:
-            save_scene_classifier(self._classifier(), temporary)
-        self.say(f"{target}: the backbone; {self.folder / 'scene_classifier'}: its judge")
+        target, judge = self.folder / NAME, self.folder / "scene_classifier"
+        if not PartialState().is_main_process:
+            return target
+        write_backbone(
+            target,
+            unet=self.trained_unet,
+            vae=self.autoencoder_module.vae,
+            encoder=self.encoder_module.encoder,
+            basis=self.basis,
+            inputs=self.inputs,
+            story={
+                "pretraining": self.config.model_dump(mode="json"),
+                "stages": {stage: json.loads(self.done_file(stage).read_text("utf-8")) for stage in STAGES},
+            },
+        )
+        write_classifier(judge, self.classifier_module)
+        self.say(f"{target}: the backbone; {judge}: its judge")
         return target
-
-    def _classifier(self) -> SceneClassifier:
-        """The classifier's body and, of its readouts, that of the categories."""
-        module, first = self.classifier_module, len(BACKGROUNDS)
-        classifier = SceneClassifier(module.encoder, CATEGORIES)
-        rows = slice(first, first + len(CATEGORIES))
-        classifier.readout.weight.copy_(module.read_content.weight[rows])
-        classifier.readout.bias.copy_(module.read_content.bias[rows])
-        return classifier
-
-    def _description(self, cached: Mapping[str, Tensor]) -> dict[str, Any]:
-        reports = {stage: json.loads(self.done_file(stage).read_text("utf-8")) for stage in STAGES}
-        return {
-            "name": NAME,
-            "image_size": 64,
-            "latent_shape": list(cached["latents"].shape[1:]),
-            "n_tokens": cached["tokens"].shape[1],
-            "token_dim": cached["tokens"].shape[2],
-            "tempgen_version": __version__,
-            "pretraining": self.config.model_dump(mode="json"),
-            "stages": reports,
-        }
-
-
-def _portions(pictures: Pictures, what: str) -> Any:
-    starts = range(0, len(pictures), AT_ONCE)
-    for start in tqdm(starts, desc=what, unit="batch", disable=None):
-        yield pictures.pixels(slice(start, start + AT_ONCE))
