@@ -83,12 +83,13 @@ def obvious_loop(backbone: Backbone, tokens: Tensor, noise: Tensor, config: Samp
     for condition, start in zip(tokens, noise, strict=True):
         scheduler = DDIMScheduler.from_config(backbone.scheduler.config)
         scheduler.set_timesteps(config.n_steps)
-        condition = condition[None].to(device, dtype)
+        some = condition[None].to(device, dtype)
+        no_condition, conditions = backbone.conditions(torch.zeros_like(some)), backbone.conditions(some)
         latents = start[None].to(device)
         for timestep in scheduler.timesteps:
             noisy = latents.to(dtype)
-            without = backbone.unet(noisy, timestep, encoder_hidden_states=torch.zeros_like(condition)).sample
-            with_tokens = backbone.unet(noisy, timestep, encoder_hidden_states=condition).sample
+            without = backbone.unet(noisy, timestep, **no_condition).sample
+            with_tokens = backbone.unet(noisy, timestep, **conditions).sample
             epsilon = without + config.guidance * (with_tokens - without)
             latents = scheduler.step(epsilon.float(), timestep, latents).prev_sample
         images.append(backbone.decode(latents).cpu())
@@ -319,7 +320,8 @@ def benchmark_full_size(args: argparse.Namespace, device: torch.device, subject:
     if args.compile:
         backbone.unet.compile()  # in place: the adapter's slot stays its own
     case = Case.of(backbone, subject, n_images=args.batch_size)
-    print(f"  floor of one H200: {1e3 * RECONSTRUCTION_TFLOP / ROOFLINE_TFLOPS:.1f} ms an image at full size")
+    if not tiny:
+        print(f"  floor of one H200: {1e3 * RECONSTRUCTION_TFLOP / ROOFLINE_TFLOPS:.1f} ms an image")
     return failed + benchmark(case, args, own_backbone=build, n_lags=args.full_size_lags)
 
 

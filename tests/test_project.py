@@ -84,7 +84,7 @@ def third_party_imports(folder: str, *, everywhere: bool, without: tuple[str, ..
             else:
                 continue
             found |= {module.split(".")[0]: str(path.relative_to(ROOT)) for module in modules}
-    ours = {"tempgen", "tests", "benchmarks", "conftest"}
+    ours = {"tempgen", "tests", "benchmarks", "conftest", "parts"}
     return {name: path for name, path in found.items() if name not in ours | sys.stdlib_module_names}
 
 

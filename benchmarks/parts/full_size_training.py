@@ -135,7 +135,7 @@ def _time_one(
         torch.cuda.reset_peak_memory_stats(device)
     for _ in range(2):
         step()
-    rates = [
+    blocks = [
         time_block(step, n_steps=args.gpu_steps, batch_size=batch_size, device=device)
         for _ in range(args.repeats)
     ]
@@ -144,4 +144,4 @@ def _time_one(
         print_profile(step, device=device, what=f"{name} at batch {batch_size}")
     if side is not None:
         side.close()
-    return Rates(rates, peak)
+    return Rates.of(blocks, peak=peak)

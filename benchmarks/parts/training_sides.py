@@ -68,8 +68,6 @@ class Ours:
         optimization, self.device = config.optimization, backbone.device
         with tempfile.TemporaryDirectory() as folder:
             accelerator = make_accelerator(optimization, Path(folder))
-        if accelerator.device.type != self.device.type:  # a GPU is there, but the CPU is timed
-            accelerator.state.device = self.device
         self.engine = Engine(self.task, optimization, accelerator)
         self.engine.model.train()
         self.batches: Generator[dict[str, Tensor], None, None] = iterate(
@@ -138,25 +136,34 @@ def check_agreement(backbone: Backbone, unet: Any, subject: Subject, made: MadeT
 
 @dataclass
 class Rates:
-    """Samples/s of each block of steps, and peak memory in bytes."""
+    """Samples/s and CPU seconds a sample of each block of steps, and peak memory in bytes."""
 
     samples_per_s: list[float]
+    cpu_s: list[float]
     peak: int = 0
+
+    @classmethod
+    def of(cls, blocks: list[tuple[float, float]], *, peak: int = 0) -> Rates:
+        """From what `time_block` gave."""
+        return cls([rate for rate, _ in blocks], [cpu_s for _, cpu_s in blocks], peak)
 
     @property
     def median(self) -> float:
-        """Of the blocks."""
+        """Samples/s, of the blocks."""
         return statistics.median(self.samples_per_s)
 
 
-def time_block(step: Callable[[], None], *, n_steps: int, batch_size: int, device: torch.device) -> float:
-    """Samples/s of some steps."""
+def time_block(
+    step: Callable[[], None], *, n_steps: int, batch_size: int, device: torch.device
+) -> tuple[float, float]:
+    """Samples/s of some steps, and CPU seconds of a sample."""
     synchronize(device)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     for _ in range(n_steps):
         step()
     synchronize(device)
-    return n_steps * batch_size / (time.perf_counter() - start)
+    n_samples = n_steps * batch_size
+    return n_samples / (time.perf_counter() - start), (time.process_time() - cpu) / n_samples
 
 
 def rows_in_turn(n_trials: int, batch_size: int) -> Iterator[NDArray[np.int64]]:

@@ -19,6 +19,7 @@ from tempgen.cli.options import (
     load,
 )
 from tempgen.cli.pretraining import pretrain_scenes
+from tempgen.cli.released import import_released
 from tempgen.errors import TempgenError
 
 INTERRUPTED = (130, 143)
@@ -264,6 +265,7 @@ def run(
     run_analysis(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite)
 
 
+app.command("import-released", rich_help_panel=MODELS)(import_released)
 app.command("pretrain-scenes", rich_help_panel=MODELS)(pretrain_scenes)
 
 

@@ -21,7 +21,7 @@ def pretrain_scenes(
     """Train the embedded diffusion model of scenes, check it and write its model card.
 
     The package has its result already. Takes about an hour on two cores; stopped, it goes on where it was. With
-    `accelerate launch --cpu --num_processes 2 -m tempgen pretrain-scenes OUT` both cores train together.
+    `OMP_NUM_THREADS=1 ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 -m tempgen pretrain-scenes OUT` both train together.
 
     Example: tempgen pretrain-scenes outputs/scenes --set unet.n_steps=200
     """

@@ -137,7 +137,10 @@ def optimizer_state(optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str
 def load_optimizer_state(
     optimizer: torch.optim.Optimizer, state: Mapping[str, Tensor], names: Mapping[Tensor, str]
 ) -> None:
-    """Go on with saved moments; a parameter without any starts anew, as it had."""
+    """Go on with saved moments; a parameter without any starts anew, as it had.
+
+    Moments get the memory layout of their parameter (channels last, say): the fused kernels take it for granted.
+    """
     moments: dict[str, dict[str, Tensor]] = {}
     for key, value in state.items():
         kind, _, name = key.partition("/")
@@ -149,3 +152,7 @@ def load_optimizer_state(
         if names[parameter] in moments
     }
     optimizer.load_state_dict(content)
+    for parameter, tensors in optimizer.state.items():
+        for kind, value in tensors.items():
+            if value.shape == parameter.shape:
+                tensors[kind] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

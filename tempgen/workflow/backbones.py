@@ -58,9 +58,17 @@ def open_backbone(sets: TrialSets) -> Backbone:
         If it is not there and cannot be fetched.
     """
     config = sets.analysis.decoder
+    import torch
+
     from tempgen.models.backbone import load_backbone
 
-    return load_backbone(config.backbone_folder or config.backbone, device=device_of(sets))
+    device = device_of(sets)
+    precision = config.optimization.mixed_precision if config.kind == "dynadiff" else "no"
+    # on a GPU the frozen weights are kept as they are used: half the memory, and no cast in each step
+    halves = {"bf16": torch.bfloat16, "fp16": torch.float16} if device.startswith("cuda") else {}
+    return load_backbone(
+        config.backbone_folder or config.backbone, device=device, dtype=halves.get(precision)
+    )
 
 
 def encoded_seen_images(

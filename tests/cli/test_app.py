@@ -18,6 +18,8 @@ STORY = [
     "figures",
     "export",
     "run",
+    "import-released",
+    "pretrain-scenes",
 ]
 
 

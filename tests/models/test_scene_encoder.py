@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tempgen.models.scene_encoder import SceneEncoder
+from tempgen.models.scene_encoder import SceneEncoder, position_code
 
 
 @pytest.fixture
@@ -40,10 +40,16 @@ def test_the_grids_tokens_are_in_reading_order(encoder):
 def test_tokens_are_standardized_by_the_stored_mean_and_scale(encoder):
     images = torch.rand(2, 3, 32, 32)
     raw = encoder.raw_tokens(images)
-    assert torch.equal(encoder(images), raw)
+    assert torch.equal(encoder(images), raw + encoder.position)
     encoder.token_mean.fill_(0.5)
     encoder.token_scale.fill_(4)
-    torch.testing.assert_close(encoder(images), (raw - 0.5) / 4)
+    torch.testing.assert_close(encoder(images), (raw - 0.5) / 4 + encoder.position)
+
+
+def test_positions_are_orthogonal_and_of_mean_square_1():
+    code = position_code(17, 96)
+    torch.testing.assert_close(code @ code.T / 96, torch.eye(17), rtol=0, atol=1e-5)
+    assert float(code.mean(dim=1).abs().max()) < 1e-5
 
 
 def test_mean_and_scale_are_saved_with_the_weights(encoder):

@@ -96,8 +96,13 @@ def held_out_scenes(config: ScenesPretraining, folder: Path) -> Pictures:
 
 
 def _draw(folder: Path, n_scenes: int, seed: int) -> Pictures:
-    with PartialState().main_process_first():  # the others then find them drawn
+    with _processes().main_process_first():  # the others then find them drawn
         return draw_pictures(folder / f"pictures-{seed}-{n_scenes}.npz", n_scenes=n_scenes, seed=seed)
+
+
+def _processes() -> PartialState:
+    """Those that were launched together; said here, or processes on CPUs alone would not find one another."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 @dataclass
@@ -111,7 +116,7 @@ class _Run:
 
     def forget_stages(self) -> None:
         """Remove what says that stages to train anew are done, and a UNet that was trained on their outputs."""
-        with PartialState().main_process_first():
+        with _processes().main_process_first():
             for stage in self.anew:
                 self.done_file(stage).unlink(missing_ok=True)
             if self.anew & {*BEFORE_UNET, "unet"}:
@@ -145,7 +150,7 @@ class _Run:
         self.anew.discard(stage)  # from now on its weights are those to load
         outcome = train(task, config, self.folder / stage, say=self.say, overwrite=overwrite)
         task.module.to("cpu")  # where the scenes are
-        if PartialState().is_main_process and (outcome.loss is not None or not self.is_done(stage)):
+        if _processes().is_main_process and (outcome.loss is not None or not self.is_done(stage)):
             report = {
                 "n_steps": outcome.n_steps,
                 "batch_size": config.batch_size,
@@ -155,7 +160,7 @@ class _Run:
             }
             with whole_file(self.done_file(stage)) as temporary:
                 temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        PartialState().wait_for_everyone()  # all ask next whether it is done
+        _processes().wait_for_everyone()  # all ask next whether it is done
         return outcome
 
     @cached_property
@@ -212,7 +217,7 @@ class _Run:
                 )
         self.autoencoder()  # loads what is done
         self.encoder()
-        with PartialState().main_process_first():
+        with _processes().main_process_first():
             cached = self.inputs
         corruption = TokenCorruption.of(
             cached["tokens"],
@@ -261,7 +266,7 @@ class _Run:
         self.unet()
         self.classifier()
         target, judge = self.folder / NAME, self.folder / "scene_classifier"
-        if not PartialState().is_main_process:
+        if not _processes().is_main_process:
             return target
         write_backbone(
             target,

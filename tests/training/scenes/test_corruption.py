@@ -7,15 +7,18 @@ from tempgen.training.scenes.corruption import SPREAD, Components, TokenCorrupti
 
 @pytest.fixture(scope="module")
 def tokens():
-    """Standardized tokens (300, 5, 6) with a few strong components."""
+    """Standardized tokens (300, 5, 6) with a few strong components, about a mean of 0."""
     rng = np.random.default_rng(0)
     mixing = rng.standard_normal((30, 30)) * np.geomspace(1, 0.03, 30)[:, None]
     raw = (rng.standard_normal((300, 30)) @ mixing).reshape(300, 5, 6)
     return torch.from_numpy((raw - raw.mean(axis=0)) / raw.std(axis=0)).float()
 
 
-def corruption(tokens, *, clean=0.0, dropped=0.0):
-    return TokenCorruption.of(tokens, clean=clean, dropped=dropped)
+POSITION = torch.linspace(-1, 1, 30).reshape(5, 6)
+
+
+def corruption(tokens, *, clean=0.0, dropped=0.0, position=POSITION):
+    return TokenCorruption.of(tokens + position, position, clean=clean, dropped=dropped)
 
 
 ROWS = np.arange(100)
@@ -66,18 +69,18 @@ def test_no_noise_leaves_the_kept_components_and_much_noise_leaves_nothing(token
 
 
 def test_clean_tokens_are_untouched_and_dropped_ones_are_zero(tokens):
-    assert torch.equal(corruption(tokens, clean=1).sample(ROWS, step=0, seed=0), tokens[ROWS])
+    assert torch.equal(corruption(tokens, clean=1).sample(ROWS, step=0, seed=0), (tokens + POSITION)[ROWS])
     assert not corruption(tokens, dropped=1).sample(ROWS, step=0, seed=0).any()
     disturbed = corruption(tokens).sample(ROWS, step=0, seed=0)
     assert disturbed.shape == (100, 5, 6)
-    assert not (disturbed == tokens[ROWS]).all(dim=(1, 2)).any()
+    assert not (disturbed == (tokens + POSITION)[ROWS]).all(dim=(1, 2)).any()
     assert disturbed.any(dim=2).any(dim=1).all()
 
 
 def test_shares_of_clean_and_dropped_samples_are_the_configured_ones(tokens):
     drawn = [corruption(tokens, clean=0.3, dropped=0.2).sample(ROWS, step=step, seed=0) for step in range(10)]
     sampled = torch.stack(drawn)  # (10, 100, 5, 6)
-    clean = (sampled == tokens[ROWS]).all(dim=(2, 3)).float().mean()
+    clean = (sampled == (tokens + POSITION)[ROWS]).all(dim=(2, 3)).float().mean()
     dropped = (sampled == 0).all(dim=(2, 3)).float().mean()
     assert float(clean) == pytest.approx(0.3, abs=0.05)
     assert float(dropped) == pytest.approx(0.2, abs=0.05)
@@ -92,8 +95,14 @@ def test_each_row_depends_on_its_own_key_alone(tokens):
         assert (other != whole).any(dim=2).any(dim=1).float().mean() > 0.5
 
 
+def test_the_position_is_never_lost_but_with_all_tokens(tokens):
+    with_position = corruption(tokens).sample(ROWS, step=0, seed=0)
+    without = corruption(tokens, position=torch.zeros(5, 6)).sample(ROWS, step=0, seed=0)
+    torch.testing.assert_close(with_position - without, POSITION.expand(100, 5, 6), rtol=1e-3, atol=1e-3)
+
+
 def test_the_whole_and_the_grid_are_disturbed_to_different_degrees(tokens):
     disturbed = corruption(tokens).sample(ROWS, step=0, seed=0)
-    error = (disturbed - tokens[ROWS]).square()
+    error = (disturbed - (tokens + POSITION)[ROWS]).square()
     whole, grid = error[:, 0].mean(dim=1), error[:, 1:].mean(dim=(1, 2))
     assert abs(float(torch.corrcoef(torch.stack([whole, grid]))[0, 1])) < 0.4

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from tempgen.config.optimization import OptimizationConfig
+from tempgen.models.backbone.scenes import conditions_of
 from tempgen.training.scenes.corruption import TokenCorruption
 from tempgen.training.scenes.denoiser import DenoiserModule, DenoiserTask, make_scheduler, make_unet
 
@@ -25,7 +26,7 @@ def task(module):
     rng = torch.Generator().manual_seed(0)
     tokens = torch.randn(40, 5, TOKEN_DIM, generator=rng)
     latents = torch.randn(40, CHANNELS, 8, 8, generator=rng)
-    corruption = TokenCorruption.of(tokens, clean=0.25, dropped=0.1)
+    corruption = TokenCorruption.of(tokens, torch.zeros(5, TOKEN_DIM), clean=0.25, dropped=0.1)
     return DenoiserTask(latents, corruption, (latents[:6], tokens[:6]), module, OptimizationConfig(), {})
 
 
@@ -40,7 +41,7 @@ def test_sampling_starts_at_the_last_timestep_that_was_trained():
 @pytest.mark.parametrize("timestep", [0, 400, 999])
 def test_an_untrained_network_gives_back_its_input(unet, timestep):
     noise = torch.randn(16, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))
-    predicted = unet(noise, timestep, torch.randn(16, 5, TOKEN_DIM)).sample
+    predicted = unet(noise, timestep, **conditions_of(torch.randn(16, 5, TOKEN_DIM))).sample
     assert float((predicted - noise).square().mean()) < 0.1 < float(noise.square().mean())
 
 
@@ -55,7 +56,7 @@ def test_the_loss_is_the_weighted_error_of_the_noise(module, task):
     )
     with torch.no_grad():
         losses = module(**batch)
-        predicted = module.unet(noisy, batch["timesteps"], batch["tokens"]).sample
+        predicted = module.unet(noisy, batch["timesteps"], **conditions_of(batch["tokens"])).sample
     error = (predicted - batch["noise"]).square().flatten(1).mean(dim=1)
     weights = torch.tensor([min(1 / float(a), 4.0) for a in alphas]) / 4
     assert float(losses["loss"]) == pytest.approx(float((weights * error).mean()), rel=1e-4)

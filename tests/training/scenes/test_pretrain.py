@@ -1,7 +1,11 @@
 """The stages of pretraining: each by itself, resumed, trained anew, and the folder that they end in."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +21,8 @@ from tempgen.models.scene_classifier import load_scene_classifier
 from tempgen.training.scenes import STAGES, pretrain_scenes
 from tempgen.training.scenes import pretrain as module
 from tests.training.scenes.tiny import N_SCENES, keep_pictures, tiny_pretraining
+
+ROOT = Path(__file__).parents[3]
 
 
 def weights_of(folder, stage):
@@ -66,6 +72,43 @@ def test_the_unet_is_not_trained_before_what_it_needs(folder, done):
         pretrain_scenes(config, folder, stages=("unet",), say=lambda line: None)
 
 
+@pytest.mark.slow
+def test_two_processes_train_the_same_weights_as_one(folder, finished):
+    code = (
+        "import sys; from pathlib import Path; from tests.training.scenes.tiny import tiny_pretraining; "
+        "from tempgen.training.scenes import pretrain_scenes; "
+        "print('made', pretrain_scenes(tiny_pretraining(), Path(sys.argv[1])))"
+    )
+    script = folder.parent / "two.py"
+    script.write_text(code)
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script, folder]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "ACCELERATE_USE_CPU": "true",
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        env={**environment, "CUDA_VISIBLE_DEVICES": ""},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(f"made {folder / 'scenes'}") == 2
+    assert done.stdout.count("the backbone;") == 1  # one process writes
+    for stage in STAGES:
+        (state,) = (folder / stage / "checkpoints").glob("step-*/state.json")
+        assert json.loads(state.read_text())["n_processes"] == 2
+        one, two = weights_of(finished, stage), weights_of(folder, stage)
+        error = sum(float((one[name] - two[name]).square().sum()) for name in one)
+        size = sum(float(value.square().sum()) for value in one.values())
+        assert error / size < 1e-4
+
+
 def test_the_run_ends_in_a_backbone_that_encodes_decodes_and_samples(finished, pictures):
     backbone = load_backbone(finished / "scenes")
     spec = backbone.spec
@@ -102,10 +145,10 @@ def test_the_saved_parts_are_those_that_were_trained(finished):
 def test_latents_and_tokens_of_training_scenes_are_standardized(finished, pictures):
     backbone = load_backbone(finished / "scenes")
     inputs = load_file(finished / "unet" / "inputs.safetensors")
-    for name in ("latents", "tokens"):
-        dims = (0, 2, 3) if name == "latents" else (0,)
-        assert float(inputs[name].mean(dim=dims).abs().max()) < 0.01
-        spread = inputs[name].std(dim=dims)
+    tokens = inputs["tokens"] - backbone.image_encoder.position
+    for values, dims in ((inputs["latents"], (0, 2, 3)), (tokens, (0,))):
+        assert float(values.mean(dim=dims).abs().max()) < 0.01
+        spread = values.std(dim=dims)
         torch.testing.assert_close(spread.median(), torch.tensor(1.0), rtol=0.02, atol=0)
     images = pictures.pixels(slice(None))
     close = {"rtol": 0.05, "atol": 0.05}  # half precision, scaled
