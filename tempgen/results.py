@@ -125,6 +125,7 @@ def describe_results(results: xr.Dataset) -> str:
             f"{attrs['title']} (tempgen {attrs['tempgen_version']})",
             f"{kind.upper()} data, subject {attrs['subject']}" + (f": {notes}" if notes else ""),
             f"{decoder_name(results)}, trained at {results.sizes['train_delta']} lags, tested at {results.sizes['test_delta']}",
+            *([f"training started: {attrs['warm_start']}"] if "warm_start" in attrs else []),
             *([f"images by {attrs['backbone']}: {attrs['sampling']}"] if "sampling" in attrs else []),
             str(attrs["window"]),
             f"{attrs['split']} split: {attrs['n_train']} training trials, {attrs['n_test']} test trials of {attrs['n_test_runs']} runs; "

@@ -42,6 +42,8 @@ class RunState:
         What determines the result.
     best_step, best_score : int, float or None
         Where the task's monitor was lowest so far.
+    best_scores : dict
+        All scores of that validation.
     scores : dict
         The last validation's.
     scaler : dict
@@ -53,6 +55,7 @@ class RunState:
     recipe: dict[str, Any] = field(default_factory=dict)
     best_step: int | None = None
     best_score: float | None = None
+    best_scores: dict[str, float] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     scaler: dict[str, Any] = field(default_factory=dict)
     n_processes: int = 1

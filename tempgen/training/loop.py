@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
@@ -155,7 +155,7 @@ class _Run:
         engine.model.train()
         try:
             for step in range(first, config.n_steps):
-                pending.append(engine.update(step, batches))
+                pending.append(self._updated(step, batches))
                 done = self.state.step = step + 1
                 validate = done % config.validate_every == 0 or done == config.n_steps
                 save = done % config.checkpoint_every == 0 or done == config.n_steps
@@ -175,6 +175,16 @@ class _Run:
             for tracker in accelerator.trackers:
                 tracker.finish()
         return progress
+
+    def _updated(self, step: int, batches: Iterator[dict[str, Tensor]]) -> dict[str, Tensor]:
+        try:
+            return self.engine.update(step, batches)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"{self.task.name} does not fit the memory of {self.engine.device} at step {step + 1} "
+                f"({str(error).splitlines()[0]}). Cut the batch into more parts (optimization.gradient_accumulation_steps), "
+                "set gradient_checkpointing or mixed_precision: the result is the same or nearly so."
+            ) from error
 
     def _look(self, pending: list[dict[str, Tensor]], received: int | None, progress: Progress) -> int | None:
         """Wait for the losses of the steps since the last look; returns a signal that any process got."""
@@ -229,7 +239,7 @@ class _Run:
         if math.isfinite(monitor) and (state.best_score is None or monitor < state.best_score):
             weights = self.engine.weights()
             self._on_main(lambda: self.checkpoints.save_best(step, weights))
-            state.best_step, state.best_score = step, monitor
+            state.best_step, state.best_score, state.best_scores = step, monitor, scores
 
     def _save(self) -> None:
         write = self.engine.writer(self.checkpoints.folder)
@@ -275,7 +285,7 @@ class _Run:
             chosen_step=state.step if best is None else best,
             keep="last" if best is None else "best",
             monitor=None if best is None else state.best_score,
-            scores=state.scores,
+            scores=state.scores if best is None else state.best_scores or state.scores,
             loss=progress.loss,
             seconds=progress.seconds,
             samples_per_second=progress.samples_per_second,

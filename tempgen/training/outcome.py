@@ -21,7 +21,7 @@ class TrainingOutcome:
     monitor : float or None
         The chosen weights' score, if held-out runs chose them.
     scores : dict
-        The last validation's.
+        The chosen weights' validation; empty if nothing was held out.
     loss : float or None
         Mean training loss over the last steps of this call; None if nothing was left to do.
     seconds, samples_per_second : float

@@ -43,13 +43,22 @@ def attributes_of(sets: TrialSets, *, n_evaluated: int) -> dict[str, Any]:
     }
 
 
+_START = {"none": "scratch", "scratch": "scratch", "ridge": "ridge to the true tokens", "general": "General"}
+
+
 def _diffusion(sets: TrialSets) -> dict[str, Any]:
-    """Of decoders that sample: the backbone and how it was sampled from."""
+    """Of decoders that sample: the backbone, where their training started and how images were sampled."""
     config = sets.analysis.decoder
     if sets.predicts not in ("tokens", "images"):
         return {}
     sampling = config.sampling
+    starts = {}
+    if config.kind == "dynadiff":
+        starts["warm_start"] = (
+            f"General from {_START[config.warm_start]}, Specialized from {_START[config.specialized_from]}"
+        )
     return {
         "backbone": config.backbone,
+        **starts,
         "sampling": f"{sampling.scheduler}, {sampling.n_steps} steps, guidance {sampling.guidance:g}, seed {sampling.seed}",
     }

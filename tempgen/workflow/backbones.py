@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from tempgen.decoders.dynadiff import EncodedImages
     from tempgen.models.backbone import Backbone
 
+DIFFUSION_PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate")
+"""What the extra ``diffusion`` installs for decoding."""
+
 
 def device_of(sets: TrialSets) -> str:
     """Where diffusion is computed: as the analysis says, else on a GPU if there is one."""
     import torch
 
     return sets.analysis.training.device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-DIFFUSION_PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate")
 
 
 def check_installed(packages: Sequence[str] = DIFFUSION_PACKAGES) -> None:
@@ -38,11 +38,7 @@ def check_installed(packages: Sequence[str] = DIFFUSION_PACKAGES) -> None:
     """
     from importlib.util import find_spec
 
-    lacking = [
-        name
-        for name in ("torch", "diffusers", "transformers", "peft", "accelerate")
-        if find_spec(name) is None
-    ]
+    lacking = [name for name in packages if find_spec(name) is None]
     if lacking:
         raise ConfigError(
             f"This decoder needs {', '.join(lacking)}, which this installation lacks: pip install 'tempgen[diffusion]'."

@@ -46,7 +46,13 @@ def train_dynadiff_lags(
     (int, DynadiffDecoder, dict)
         Train lag, decoder and what is worth saying of its training.
     """
-    from tempgen.decoders.dynadiff import DynadiffDecoder, DynadiffTask, DynadiffTrials, hold_out_runs
+    from tempgen.decoders.dynadiff import (
+        DynadiffDecoder,
+        DynadiffTask,
+        DynadiffTrials,
+        check_ridge_start,
+        hold_out_runs,
+    )
     from tempgen.training import train
 
     config, places = _config(sets), Places(sets.analysis)
@@ -56,6 +62,7 @@ def train_dynadiff_lags(
         windows.table["run"].to_numpy(), fraction=config.validation_fraction, seed=config.optimization.seed
     )
     backbone = open_backbone(sets)
+    check_ridge_start(config, backbone.spec, n_voxels=windows.n_voxels, n_tr=windows.window.n_tr)
     image_ids = windows.table["image_id"].to_numpy()
     with main_process_first():
         encoded = encoded_seen_images(sets, backbone, image_ids, with_tokens=_needs_tokens(config))
@@ -181,6 +188,6 @@ def _metrics(outcome: TrainingOutcome) -> dict[str, Any]:
     if outcome.loss is not None:
         metrics["training_loss"] = outcome.loss
     return metrics | {
-        "seconds": round(outcome.seconds, 1),
+        "seconds_since_it_last_started": round(outcome.seconds, 1),
         "samples_per_second": round(outcome.samples_per_second, 1),
     }

@@ -13,7 +13,7 @@ import numpy as np
 from tempgen.config.scenes_pretraining import ScenesPretraining
 from tempgen.files import whole_file
 from tempgen.training.scenes.pretrain import STAGES
-from tempgen.workflow.scenes_check import N_GRID, SAMPLING, SceneSamples
+from tempgen.workflow.scenes_check import N_GRID, SAMPLING, SNR, SceneSamples
 
 SAMPLES = "samples.png"
 _MEANING = {
@@ -100,7 +100,7 @@ def _card(
             *stages,
             "",
             f"Samples: {SAMPLING.scheduler}, {SAMPLING.n_steps} steps, guidance {SAMPLING.guidance}. Decoded tokens are those that ridge "
-            "regression gives for test trials of a SIMULATED subject at delta 0; there, the seen image's categories are those that the "
+            f"regression gives for test trials of a SIMULATED subject (signal-to-noise ratio {SNR}) at delta 0; there, the seen image's categories are those that the "
             "classifier finds in it. Categories are found by the separately trained scene classifier, as many as the scene has objects; "
             "chance is about 0.15.",
             "",

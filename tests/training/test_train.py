@@ -107,10 +107,12 @@ def test_best_and_last_weights_are_chosen_by_rule(tmp_path):
     best_outcome = train(best, tiny_config(keep="best"), tmp_path / "best", say=quiet)
     assert same_bits(trained_weights(best), seen[2])
     assert (best_outcome.keep, best_outcome.chosen_step, best_outcome.monitor) == ("best", 22, 1.0)
+    assert best_outcome.scores == {"monitor": 1.0}  # of the chosen weights, not the last ones'
 
     last_outcome = train(last, tiny_config(keep="last"), tmp_path / "last", say=quiet)
     assert same_bits(trained_weights(last), seen[6])
     assert (last_outcome.keep, last_outcome.chosen_step, last_outcome.monitor) == ("last", 60, None)
+    assert last_outcome.scores == {"monitor": 3.0}
     assert not same_bits(trained_weights(best), trained_weights(last))
 
 
@@ -196,6 +198,18 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
 
     with pytest.raises(TrainingError, match=r"not finite after step 7; there is no checkpoint yet"):
         train(Breaks(), tiny_config(), tmp_path, say=quiet)
+
+
+def test_batch_that_does_not_fit_the_memory_says_which_options_help(tmp_path):
+    task = TinyTask()
+
+    def too_large(**batch):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80.00 GiB.\nMore lines")
+
+    task.module.forward = too_large
+    with pytest.raises(TrainingError, match=r"step 1 \(CUDA out of .*80.00 GiB.\)") as stopped:
+        train(task, tiny_config(), tmp_path, say=quiet)
+    assert "gradient_accumulation_steps" in str(stopped.value)
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.safetensors"])

@@ -9,8 +9,9 @@ import xarray as xr
 
 import tempgen
 from tempgen.decoders import decoder_provenance
-from tempgen.errors import ConfigError, ResultsError
+from tempgen.errors import ConfigError, DecoderError, ResultsError
 from tempgen.reconstructions import open_reconstructions
+from tempgen.results import describe_results
 from tempgen.workflow import Places, draw_figures, evaluate_decoders, reconstruct_images, train_decoders
 from tempgen.workflow.scored_cells import ScoredCells
 from tempgen.workflow.trial_sets import TrialSets
@@ -237,6 +238,23 @@ def test_result_says_how_it_was_sampled(either):
     assert results.attrs["sampling"] == "DDIMScheduler, 2 steps, guidance 1, seed 0"
     assert results.attrs["backbone"] == "scenes"
     assert json.loads(results.attrs["recipe"])["evaluated"]["n_trials"] == 8
+
+
+def test_result_names_where_the_training_started(dynadiff, tokens):
+    attrs = dynadiff[1].attrs
+    assert attrs["warm_start"] == "General from ridge to the true tokens, Specialized from General"
+    assert f"training started: {attrs['warm_start']}" in describe_results(dynadiff[1])
+    assert "warm_start" not in tokens[1].attrs
+
+
+def test_start_from_ridge_that_is_too_large_is_refused_before_images_are_encoded(
+    dynadiff, tmp_path, monkeypatch
+):
+    analysis = dynadiff[0].model_copy(update={"folder": tmp_path / "out"})
+    monkeypatch.setattr("tempgen.decoders.dynadiff.start.MAX_DENSE_ENTRIES", 1000)
+    with pytest.raises(DecoderError, match=r"6 TRs x \d+ voxels.*warm_start: none"):
+        train_decoders(analysis, [0], store=tempgen.open_store(Places(dynadiff[0]).store), say=silent)
+    assert not Places(analysis).encoded.exists()
 
 
 def test_reconstructions_beyond_the_bound_are_refused_with_a_number_that_fits(dynadiff):

@@ -51,6 +51,7 @@ def test_missing_stages_leave_no_card(folder):
 @pytest.mark.slow
 def test_the_command_ends_in_a_checked_backbone_with_its_card(folder, monkeypatch):
     monkeypatch.setattr(scenes_check, "SAMPLING", SamplingConfig(n_steps=2, guidance=2.0))
+    monkeypatch.setattr(scenes_check, "SUBJECT", {"n_sessions": 1, "n_voxels": 150, "snr": 2.0})
     said = []
     made = make_scenes_backbone(tiny_pretraining(), folder, say=said.append)
     assert made == folder / "scenes"

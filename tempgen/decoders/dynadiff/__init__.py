@@ -6,7 +6,12 @@ from tempgen.decoders.dynadiff.module import DynadiffModule
 from tempgen.decoders.dynadiff.released import decoder_from_released
 from tempgen.decoders.dynadiff.sampling import images_of_tokens, initial_noise, sample_images
 from tempgen.decoders.dynadiff.slot import hold_no_adapter
-from tempgen.decoders.dynadiff.start import module_from_decoder, module_from_scratch, start_from_ridge
+from tempgen.decoders.dynadiff.start import (
+    check_ridge_start,
+    module_from_decoder,
+    module_from_scratch,
+    start_from_ridge,
+)
 from tempgen.decoders.dynadiff.switching import DecoderBank
 from tempgen.decoders.dynadiff.task import DynadiffTask
 from tempgen.decoders.dynadiff.trials import DynadiffTrials, hold_out_runs
@@ -18,6 +23,7 @@ __all__ = [
     "DynadiffTask",
     "DynadiffTrials",
     "EncodedImages",
+    "check_ridge_start",
     "decoder_from_released",
     "encode_images",
     "hold_no_adapter",

@@ -100,7 +100,9 @@ def _table(metrics: Mapping[str, Any]) -> list[str]:
     ]
     return [
         "## Metrics",
-        "On training runs held out of the training, unless said otherwise.",
+        "Diffusion loss, token error and pixel correlation are those of the chosen weights on training runs held out of the "
+        "training (their images may occur in other training runs too); without such runs there are none. The others are the "
+        "training's own. Scores on test trials are the evaluation's, not in this card.",
         "",
         "| metric | value |",
         "|---|---|",

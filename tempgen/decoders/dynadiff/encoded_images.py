@@ -113,10 +113,13 @@ def encode_images(
     Raises
     ------
     DecoderError
-        If a file of the cache is damaged.
+        If a file of the cache is damaged, or cannot be written.
     """
     distinct = np.unique(np.asarray(image_ids, dtype=np.int64))
-    key = fingerprint(CACHE_FORMAT, source, distinct.tolist(), asdict(backbone.spec), with_tokens, dtype)
+    precision = str(next(backbone.parameters()).dtype)  # frozen weights may be halves on a GPU
+    key = fingerprint(
+        CACHE_FORMAT, source, distinct.tolist(), asdict(backbone.spec), with_tokens, dtype, precision
+    )
     path = None if folder is None else folder / f"encoded-{key}.safetensors"
     if path is not None and path.exists():
         return _read(path, distinct)
@@ -128,10 +131,16 @@ def encode_images(
             progress.update(len(some))
     tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     if path is not None:
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        with whole_file(path) as temporary:
-            save_file(tensors, temporary)
+        try:
+            with whole_file(path) as temporary:
+                save_file(tensors, temporary)
+        except (OSError, SafetensorError) as error:  # a full disk comes as either
+            raise DecoderError(
+                f"could not keep the encoded images in {path} ({error}): make room there"
+            ) from error
     return EncodedImages(distinct, **tensors)
 
 

@@ -89,7 +89,14 @@ class DecoderFolder:
 
 
 def write_folder(folder: Path, content: DecoderFolder) -> None:
-    """Write a decoder's folder, whole or not at all."""
+    """Write a decoder's folder, whole or not at all.
+
+    Raises
+    ------
+    DecoderError
+        If it cannot be written.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     spec = content.backbone
@@ -108,14 +115,20 @@ def write_folder(folder: Path, content: DecoderFolder) -> None:
         **{ADAPTER + name: tensor for name, tensor in content.adapter.items()},
         NULL: content.null_embedding,
     }
-    with whole_folder(folder) as temporary:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-            temporary / WEIGHTS,
-            metadata={"format": "pt"},
-        )
-        (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        (temporary / "README.md").write_text(dynadiff_card(config), encoding="utf-8")
+    try:
+        with whole_folder(folder) as temporary:
+            save_file(
+                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+                temporary / WEIGHTS,
+                metadata={"format": "pt"},
+            )
+            (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            (temporary / "README.md").write_text(dynadiff_card(config), encoding="utf-8")
+    except (OSError, SafetensorError) as error:  # a full disk comes as either
+        raise DecoderError(
+            f"could not save the decoder to {folder} ({error}): what was there is as it was, and checkpoints of its training "
+            "are kept. Make room there (or see who may write), then the same command goes on"
+        ) from error
 
 
 def read_folder(folder: Path) -> DecoderFolder:

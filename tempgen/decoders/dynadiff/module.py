@@ -80,6 +80,20 @@ class DynadiffModule(nn.Module):
         """Give the backbone's adapter free; this module cannot be trained afterwards."""
         self.slot.release(self)
 
+    @property
+    def skips_dropped(self) -> bool:
+        """Whether the training need not compute samples without condition: their gradient is zero to the last bit.
+
+        Keys and values of the cross-attention have no bias, so that zero tokens give zeros whatever its updates are.
+        Compiled training computes them all the same: its batches must have one shape.
+        """
+        config = self.config
+        return (
+            config.null_embedding == "zeros"
+            and config.adapter.kind in ("none", "cross-attention-lora")
+            and not config.optimization.compile
+        )
+
     def tokens(self, windows: Tensor) -> Tensor:
         """Conditioning tokens of windows: (n, n_tr, n_voxels) -> (n, n_tokens, token_dim)."""
         return self.brain_module(windows, self.subject)
@@ -110,20 +124,28 @@ class DynadiffModule(nn.Module):
         -------
         dict of Tensor
             ``loss`` to minimize; ``diffusion_loss``, its part without weights: mean squared error of the noise;
-            ``token_loss`` if there is one. All scalars.
+            ``token_loss`` if there is one. All scalars. A training in which dropped samples have no gradient leaves
+            them out: their errors count as 0 in ``loss``, and ``diffusion_loss`` is the mean over the others.
         """
-        alpha = self.alphas_cumprod[timesteps].reshape(-1, 1, 1, 1)
-        noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
-        predicted_tokens = self.tokens(windows)
+        n, predicted_tokens = len(windows), self.tokens(windows)
         tokens = torch.where(
             dropped.reshape(-1, 1, 1), self.null_embedding.to(predicted_tokens.dtype), predicted_tokens
         )
+        if self.training and self.skips_dropped:
+            kept = (~dropped).nonzero()[:, 0]
+            if 0 < len(kept) < n:
+                latents, noise, timesteps, tokens = (
+                    each[kept] for each in (latents, noise, timesteps, tokens)
+                )
+        alpha = self.alphas_cumprod[timesteps].reshape(-1, 1, 1, 1)
+        noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
         predicted_noise = self.backbone.denoise(noisy, timesteps, tokens)
         errors = functional.mse_loss(predicted_noise.float(), noise.float(), reduction="none").mean((1, 2, 3))
         loss = errors.mean()
         outcome = {"diffusion_loss": loss.detach()}
         if self.config.loss_weight == "inverse-signal":
             loss = (errors / alpha.flatten().clamp(min=1 / self.config.loss_weight_cap)).mean()
+        loss = loss * (len(errors) / n)
         if self.config.token_loss > 0 and target_tokens is not None:
             token_loss = functional.mse_loss(predicted_tokens.float(), target_tokens.float())
             loss = loss + self.config.token_loss * token_loss

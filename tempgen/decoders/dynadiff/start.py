@@ -11,8 +11,9 @@ from tempgen.decoders.dynadiff.decoder import DynadiffDecoder
 from tempgen.decoders.dynadiff.module import DynadiffModule
 from tempgen.decoders.ridge_fit import RidgeFit
 from tempgen.errors import DecoderError
-from tempgen.models.backbone import Backbone
+from tempgen.models.backbone import Backbone, BackboneSpec
 from tempgen.models.brain_module import BrainModule
+from tempgen.models.brain_module.low_rank import MAX_DENSE_ENTRIES
 from tempgen.models.keyed_noise import keyed_seed
 
 
@@ -36,6 +37,24 @@ def module_from_scratch(
             token_dim=backbone.spec.token_dim,
         )
     return DynadiffModule(backbone, brain_module, config=config, subject=subject)
+
+
+def check_ridge_start(config: DynadiffConfig, spec: BackboneSpec, *, n_voxels: int, n_tr: int) -> None:
+    """Refuse, before anything is computed, a start from ridge whose coefficients are too many to be factored.
+
+    Raises
+    ------
+    DecoderError
+        With their size and what to do instead.
+    """
+    n_inputs, n_outputs = n_tr * n_voxels, spec.n_tokens * spec.token_dim
+    if "ridge" in (config.warm_start, config.specialized_from) and n_inputs * n_outputs > MAX_DENSE_ENTRIES:
+        raise DecoderError(
+            f"a start from ridge needs coefficients of {n_inputs:,} inputs ({n_tr} TRs x {n_voxels:,} voxels) x "
+            f"{n_outputs:,} values of the tokens of {spec.name}, {n_inputs * n_outputs * 4 / 2**30:.1f} GiB; at most "
+            f"{MAX_DENSE_ENTRIES * 4 / 2**30:.0f} GiB are taken. Start from scratch, as the paper did (warm_start: none, "
+            "specialized_from: scratch or general), or take fewer voxels (data.roi)"
+        )
 
 
 def start_from_ridge(module: DynadiffModule, fit: RidgeFit) -> float:

@@ -1,21 +1,25 @@
 """A trained decoder: as a folder, over a shared backbone, on a stream; and what it refuses."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tempgen.decoders.dynadiff import (
     DecoderBank,
     DynadiffDecoder,
+    check_ridge_start,
     module_from_decoder,
     start_from_ridge,
 )
 from tempgen.decoders.dynadiff.slot import hold_no_adapter
 from tempgen.decoders.ridge_solver import fit_ridge_lags
 from tempgen.errors import DecoderError
+from tempgen.models.backbone import BackboneSpec
 from tests.decoders.dynadiff.tiny import N_IMAGES, N_TR, N_VOXELS, tiny_config
 from tests.tiny_backbone import SPEC, tiny_backbone
 
@@ -235,6 +239,35 @@ def test_a_decoder_that_cannot_be_written_leaves_the_old_one_whole(decoder, wind
     loaded = DynadiffDecoder.from_pretrained(folder, backbone=backbone)
     np.testing.assert_array_equal(loaded.predict(windows), decoder.predict(windows))
     assert [path.name for path in tmp_path.iterdir()] == ["decoder"]
+
+
+def test_a_full_disk_is_one_error_and_leaves_the_old_decoder_whole(
+    decoder, windows, tmp_path, backbone, monkeypatch
+):
+    folder = decoder.save_pretrained(tmp_path / "decoder")
+
+    def full(tensors, path, **_):
+        path.write_bytes(b"half of it")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(
+        DecoderError, match=r"could not save the decoder to .*decoder .*No space left.*Make room"
+    ):
+        decoder.save_pretrained(folder)
+    loaded = DynadiffDecoder.from_pretrained(folder, backbone=backbone)
+    np.testing.assert_array_equal(loaded.predict(windows), decoder.predict(windows))
+    assert [path.name for path in tmp_path.iterdir()] == ["decoder"]
+
+
+@pytest.mark.parametrize("start", [{"warm_start": "ridge"}, {"specialized_from": "ridge"}])
+def test_a_start_from_ridge_at_the_papers_size_is_refused_with_its_size(start):
+    full = BackboneSpec("versatile-diffusion", 512, (4, 64, 64), 257, 768, "revision")
+    config = tiny_config(brain_module__linear_path_rank=64, **start)
+    with pytest.raises(DecoderError, match=r"94,344 inputs \(6 TRs x 15,724 voxels\) x 197,376 .* 69\.4 GiB"):
+        check_ridge_start(config, full, n_voxels=15_724, n_tr=6)
+    check_ridge_start(tiny_config(), full, n_voxels=15_724, n_tr=6)  # from scratch there is no such matrix
+    check_ridge_start(config, replace(full, n_tokens=17, token_dim=96), n_voxels=15_724, n_tr=6)
 
 
 def test_a_warm_start_predicts_what_ridge_predicts(make_module, windows, encoded):

@@ -132,3 +132,52 @@ def test_the_loss_of_the_zero_null_embedding_is_what_the_released_code_has(make_
     torch.testing.assert_close(module.null_embedding.detach(), backbone.null_tokens(1)[0])
     assert not module.null_embedding.requires_grad
     assert tiny_config().null_embedding == "learned"  # the paper's
+
+
+def _gradients(module, batch):
+    module.zero_grad()
+    outcome = module(**batch)
+    outcome["loss"].backward()
+    found = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+    return outcome, found
+
+
+@pytest.mark.parametrize("kind", ["none", "cross-attention-lora"])
+def test_leaving_out_samples_without_condition_changes_no_gradient(make_module, trials, monkeypatch, kind):
+    module = make_module(
+        null_embedding="zeros", adapter={"kind": kind}, token_loss=0.5, loss_weight="inverse-signal"
+    ).train()
+    _train(module, DynadiffTask(module, trials), 1)  # the updates of a new LoRA are zero
+    batch = DynadiffTask(module, trials).batch(ROWS[:8], step=0)
+    batch["dropped"][:] = torch.arange(8) % 3 == 0
+    seen = []
+    denoise = module.backbone.denoise
+    monkeypatch.setattr(
+        module.backbone,
+        "denoise",
+        lambda latents, *rest: seen.append(len(latents)) or denoise(latents, *rest),
+    )
+    left_out, gradients = _gradients(module, batch)
+    monkeypatch.setattr(type(module), "skips_dropped", False)
+    computed, expected = _gradients(module, batch)
+    assert seen == [5, 8]
+    assert gradients.keys() == expected.keys()
+    assert any(gradient.abs().sum() > 0 for gradient in expected.values())
+    for name, gradient in expected.items():
+        torch.testing.assert_close(gradients[name], gradient, rtol=1e-4, atol=1e-7)
+    assert left_out["loss"] < computed["loss"]
+    torch.testing.assert_close(left_out["token_loss"], computed["token_loss"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "skips"),
+    [
+        ({}, True),
+        ({"null_embedding": "learned"}, False),
+        ({"adapter": {"kind": "cross-attention-full"}}, False),
+        ({"adapter": {"kind": "linear-lora"}}, False),
+        ({"optimization__compile": True}, False),
+    ],
+)
+def test_samples_without_condition_are_left_out_only_where_they_have_no_gradient(make_module, changes, skips):
+    assert make_module(**{"null_embedding": "zeros"} | changes).skips_dropped == skips
