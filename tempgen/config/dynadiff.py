@@ -107,6 +107,11 @@ class DynadiffConfig(Section):
             raise ValueError(
                 "a start from ridge needs brain_module.linear_path_rank, the path that takes the ridge solution, e.g. 64"
             )
+        if self.specialized_from == "ridge" and self.warm_start == "none":
+            raise ValueError(
+                "specialized_from: ridge beside warm_start: none would start the General decoder elsewhere than its "
+                "neighbours: set both to ridge, or specialized_from to scratch"
+            )
         if self.monitor == "pixel_correlation" and self.validation_images == 0:
             raise ValueError("monitor: pixel_correlation needs validation_images of at least 1")
         return self

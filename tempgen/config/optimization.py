@@ -40,8 +40,7 @@ class OptimizationConfig(Section):
         1.0,
         gt=0,
         description=(
-            "Gradients of a larger norm are scaled down to it; null: never. "
-            "Source: Accelerate's default with DeepSpeed, which the paper used."
+            "Gradients of a larger norm are scaled down to it; null: never. Source: house choice; the paper does not say."
         ),
     )
     mixed_precision: Literal["no", "bf16", "fp16"] = Field(

@@ -204,6 +204,7 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):
             If the decoder is not fitted.
         """
         self._check_fitted()
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         config = {
@@ -216,10 +217,15 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):
             "target": self.target_.to_dict(),
             "provenance": dict(provenance or {}),
         }
-        with whole_folder(Path(folder)) as temporary:
-            save_file(self._tensors(), temporary / WEIGHTS, metadata={"format": "np"})
-            (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            (temporary / "README.md").write_text(model_card(config), encoding="utf-8")
+        try:
+            with whole_folder(Path(folder)) as temporary:
+                save_file(self._tensors(), temporary / WEIGHTS, metadata={"format": "np"})
+                (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+                (temporary / "README.md").write_text(model_card(config), encoding="utf-8")
+        except SafetensorError as error:  # so the weights' writer names a full disk
+            raise DecoderError(
+                f"could not save the decoder to {folder} ({error}): what was there is as it was. Make room there."
+            ) from error
         return Path(folder)
 
     def _tensors(self) -> dict[str, NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -59,12 +60,34 @@ def open_backbone(sets: TrialSets) -> Backbone:
     from tempgen.models.backbone import load_backbone
 
     device = device_of(sets)
+    source = config.backbone_folder or config.backbone
     precision = config.optimization.mixed_precision if config.kind == "dynadiff" else "no"
-    # on a GPU the frozen weights are kept as they are used: half the memory, and no cast in each step
     halves = {"bf16": torch.bfloat16, "fp16": torch.float16} if device.startswith("cuda") else {}
-    return load_backbone(
-        config.backbone_folder or config.backbone, device=device, dtype=halves.get(precision)
-    )
+    if precision not in halves:
+        return load_backbone(source, device=device)
+    # On a GPU the UNet is kept as it is used: half the memory, and no cast in each step. What is computed once stays exact.
+    backbone = load_backbone(source, device=device, parts=("vae", "image_encoder"))
+    backbone.unet = load_backbone(source, device=device, dtype=halves[precision], parts=("unet",)).unet
+    return backbone
+
+
+def check_training_device(device: str | None) -> None:
+    """Refuse a device on which Accelerate will not train.
+
+    Raises
+    ------
+    ConfigError
+        If ``training.device`` names another kind of device than Accelerate takes on this machine.
+    """
+    import torch
+
+    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "y", "on", "t")
+    taken = "cuda" if torch.cuda.is_available() and not on_cpu else "cpu"
+    if device is not None and not device.startswith(taken):
+        raise ConfigError(
+            f"training.device is {device}, but Accelerate trains Dynadiff on {taken} here. Leave training.device out; "
+            "ACCELERATE_USE_CPU=true keeps it off a GPU, CUDA_VISIBLE_DEVICES or 'accelerate launch' chooses one."
+        )
 
 
 def encoded_seen_images(

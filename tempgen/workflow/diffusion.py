@@ -11,7 +11,7 @@ import numpy as np
 from tempgen.config.decoder import RidgeConfig
 from tempgen.data.store import read_seen_images
 from tempgen.data.window_dataset import WindowDataset
-from tempgen.workflow.backbones import encoded_seen_images, open_backbone
+from tempgen.workflow.backbones import check_training_device, encoded_seen_images, open_backbone
 from tempgen.workflow.places import Places
 from tempgen.workflow.processes import is_main_process, main_process_first
 from tempgen.workflow.recording import Say
@@ -56,6 +56,7 @@ def train_dynadiff_lags(
     from tempgen.training import train
 
     config, places = _config(sets), Places(sets.analysis)
+    check_training_device(sets.analysis.training.device)
     general_delta = sets.analysis.training.general_delta
     windows = sets.windows("train")
     held = hold_out_runs(

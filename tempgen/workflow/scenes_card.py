@@ -100,9 +100,9 @@ def _card(
             *stages,
             "",
             f"Samples: {SAMPLING.scheduler}, {SAMPLING.n_steps} steps, guidance {SAMPLING.guidance}. Decoded tokens are those that ridge "
-            f"regression gives for test trials of a SIMULATED subject (signal-to-noise ratio {SNR}) at delta 0; there, the seen image's categories are those that the "
-            "classifier finds in it. Categories are found by the separately trained scene classifier, as many as the scene has objects; "
-            "chance is about 0.15.",
+            f"regression gives for test trials of a SIMULATED subject (signal-to-noise ratio {SNR}) at delta 0; there, the seen image's "
+            "categories are those that the classifier finds in it. Categories are found by the separately trained scene classifier, as "
+            "many as the scene has objects; chance is about 0.15.",
             "",
             "| | " + " | ".join(f"{samples.name}, {len(samples.images)} scenes" for samples in scored) + " |",
             "|---|" + "---|" * len(scored),

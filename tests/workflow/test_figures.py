@@ -13,7 +13,6 @@ from tests.workflow.conftest import analysis_of, silent
 
 papermill = pytest.importorskip("papermill")
 
-SCENES_FOLDER = Path(__file__).parents[2] / "tempgen" / "models" / "weights" / "scenes"
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "general_vs_specialized.ipynb"
 FIGURES = ("general_vs_specialized", "previous_current_next", "generalization_matrix")
 
@@ -70,7 +69,6 @@ def test_notebook_as_it_stands_makes_a_small_simulated_result_and_says_so(tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (SCENES_FOLDER / "backbone.json").is_file(), reason="no weights of scenes")
 def test_notebook_on_dynadiff_as_it_stands_makes_a_small_simulated_result(tmp_path):
     papermill.execute_notebook(
         str(NOTEBOOK.with_name("dynadiff.ipynb")),
