@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -50,11 +50,7 @@ def keyed_normal(shape: Sequence[int], *, seed: int, keys: Sequence[tuple[int, .
     -------
     Tensor of float32, shape (len(keys), *shape), on the CPU
     """
-    rows = torch.empty((len(keys), *shape))
-    generator = torch.Generator()
-    for row, key in zip(rows, keys, strict=True):
-        row.normal_(generator=generator.manual_seed(keyed_seed(seed, *key, kind=_NORMAL)))
-    return rows
+    return _rows(shape, seed, keys, kind=_NORMAL, fill=Tensor.normal_)
 
 
 def keyed_uniform(shape: Sequence[int], *, seed: int, keys: Sequence[tuple[int, ...]]) -> Tensor:
@@ -64,8 +60,20 @@ def keyed_uniform(shape: Sequence[int], *, seed: int, keys: Sequence[tuple[int, 
     -------
     Tensor of float32, shape (len(keys), *shape), on the CPU
     """
+    return _rows(shape, seed, keys, kind=_UNIFORM, fill=Tensor.uniform_)
+
+
+def _rows(
+    shape: Sequence[int],
+    seed: int,
+    keys: Sequence[tuple[int, ...]],
+    *,
+    kind: bytes,
+    fill: Callable[..., Tensor],
+) -> Tensor:
+    """Rows that ``fill`` fills in place, each from its key's own generator."""
     rows = torch.empty((len(keys), *shape))
     generator = torch.Generator()
     for row, key in zip(rows, keys, strict=True):
-        row.uniform_(generator=generator.manual_seed(keyed_seed(seed, *key, kind=_UNIFORM)))
+        fill(row, generator=generator.manual_seed(keyed_seed(seed, *key, kind=kind)))
     return rows
