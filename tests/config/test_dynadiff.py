@@ -37,6 +37,10 @@ def test_every_default_names_its_source(model):
         ({"monitor": "pixel_correlation", "validation_images": 0}, "validation_images of at least 1"),
         ({"warm_start": "ridge"}, "linear_path_rank"),
         ({"specialized_from": "ridge"}, "linear_path_rank"),
+        (
+            {"specialized_from": "ridge", "brain_module": {"linear_path_rank": 8}},
+            "elsewhere than its neighbours",
+        ),
         ({"condition_drop": 1.0}, "condition_drop"),
         ({"guidance": 3.0}, "guidance"),
     ],

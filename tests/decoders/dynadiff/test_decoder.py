@@ -260,10 +260,12 @@ def test_a_full_disk_is_one_error_and_leaves_the_old_decoder_whole(
     assert [path.name for path in tmp_path.iterdir()] == ["decoder"]
 
 
-@pytest.mark.parametrize("start", [{"warm_start": "ridge"}, {"specialized_from": "ridge"}])
-def test_a_start_from_ridge_at_the_papers_size_is_refused_with_its_size(start):
+@pytest.mark.parametrize("specialized_from", ["scratch", "ridge", "general"])
+def test_a_start_from_ridge_at_the_papers_size_is_refused_with_its_size(specialized_from):
     full = BackboneSpec("versatile-diffusion", 512, (4, 64, 64), 257, 768, "revision")
-    config = tiny_config(brain_module__linear_path_rank=64, **start)
+    config = tiny_config(
+        brain_module__linear_path_rank=64, warm_start="ridge", specialized_from=specialized_from
+    )
     with pytest.raises(DecoderError, match=r"94,344 inputs \(6 TRs x 15,724 voxels\) x 197,376 .* 69\.4 GiB"):
         check_ridge_start(config, full, n_voxels=15_724, n_tr=6)
     check_ridge_start(tiny_config(), full, n_voxels=15_724, n_tr=6)  # from scratch there is no such matrix
