@@ -9,6 +9,7 @@ from typing import Any
 from tempgen.config.scenes_pretraining import ScenesPretraining
 from tempgen.training.scenes import STAGES, pretrain_scenes
 from tempgen.training.scenes.pretrain import held_out_scenes, training_scenes
+from tempgen.workflow.processes import is_main_process
 
 
 def make_scenes_backbone(
@@ -36,10 +37,8 @@ def make_scenes_backbone(
     ConfigError
         If a stage is unknown, or one that it needs is missing.
     """
-    from accelerate import PartialState
-
     made = pretrain_scenes(config, folder, stages=stages, say=say, overwrite=overwrite)
-    if made is None or not PartialState().is_main_process:
+    if made is None or not is_main_process():
         return made
     from tempgen.workflow.scenes_card import write_card
     from tempgen.workflow.scenes_check import check_scenes
