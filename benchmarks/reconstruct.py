@@ -84,12 +84,13 @@ def obvious_loop(backbone: Backbone, tokens: Tensor, noise: Tensor, config: Samp
         scheduler = DDIMScheduler.from_config(backbone.scheduler.config)
         scheduler.set_timesteps(config.n_steps)
         some = condition[None].to(device, dtype)
-        no_condition, conditions = backbone.conditions(torch.zeros_like(some)), backbone.conditions(some)
         latents = start[None].to(device)
         for timestep in scheduler.timesteps:
             noisy = latents.to(dtype)
-            without = backbone.unet(noisy, timestep, **no_condition).sample
-            with_tokens = backbone.unet(noisy, timestep, **conditions).sample
+            without, with_tokens = (
+                backbone.unet(timestep=timestep, **backbone.unet_arguments(noisy, condition)).sample
+                for condition in (torch.zeros_like(some), some)
+            )
             epsilon = without + config.guidance * (with_tokens - without)
             latents = scheduler.step(epsilon.float(), timestep, latents).prev_sample
         images.append(backbone.decode(latents).cpu())

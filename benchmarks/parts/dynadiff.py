@@ -67,6 +67,7 @@ def random_scenes_backbone() -> Backbone:
         spec,
         patch_mean=basis.mean,
         patch_basis=basis.basis,
+        token_readout=torch.randn(16, spec.token_dim, 4 * LATENT_CHANNELS) / spec.token_dim**0.5,
         scheduler=make_scheduler(),
         unet=unet,
         vae=AutoencoderModule(basis).vae,

@@ -145,10 +145,10 @@ class Reference:
         tokens = torch.where(dropped[:, None, None], self.null, self.brain(windows))
         condition = torch.cat([self.text.expand(len(tokens), -1, -1), tokens], dim=1)
         dtype = self.unet.conv_in.weight.dtype
-        conditions = self.backbone.conditions(tokens.to(dtype)) | {
+        arguments = self.backbone.unet_arguments(noisy.to(dtype), tokens.to(dtype)) | {
             "encoder_hidden_states": condition.to(dtype)
         }
-        predicted = self.unet(noisy.to(dtype), timesteps, **conditions).sample
+        predicted = self.unet(timestep=timesteps, **arguments).sample
         return functional.mse_loss(predicted.float(), noise)
 
     def step(self, rows: NDArray[np.int64]) -> None:

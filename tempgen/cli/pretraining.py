@@ -11,14 +11,17 @@ from tempgen.cli.options import Assignments, Overwrite
 
 
 def pretrain_scenes(
-    out: Annotated[Path, typer.Argument(help="Run folder; the backbone will lie in OUT/scenes.")],
+    out: Annotated[
+        Path, typer.Argument(help="Run folder; the backbone will lie in OUT/scenes, its judges beside it.")
+    ],
     stages: Annotated[
-        str, typer.Option(help="Which of autoencoder, encoder, classifier and unet, joined by commas.")
-    ] = "autoencoder,encoder,classifier,unet",
+        str,
+        typer.Option(help="Which of autoencoder, encoder, classifier, segmenter and unet, joined by commas."),
+    ] = "autoencoder,encoder,classifier,segmenter,unet",
     assignments: Assignments = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train the embedded diffusion model of scenes, check it and write its model card.
+    """Train the embedded diffusion model of scenes and the networks that judge it, check them and write their model cards.
 
     The package has its result already. Takes about an hour on two cores; stopped, it goes on where it was. With
     `OMP_NUM_THREADS=1 ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 -m tempgen pretrain-scenes OUT` both train together.

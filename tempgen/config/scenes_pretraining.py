@@ -32,7 +32,7 @@ def _stage(n_steps: int, batch_size: int, learning_rate: float, **other: object)
 
 
 class ScenesPretraining(Section):
-    """Data and steps of the four networks: VAE, image encoder, UNet, and the classifier that checks them."""
+    """Data and steps of the five networks: VAE, image encoder, UNet, and the classifier and the segmentation network that judge them."""
 
     n_scenes: int = Field(
         40_000,
@@ -57,12 +57,16 @@ class ScenesPretraining(Section):
         _stage(2_000, 128, 3e-3, seed=1),
         description="The classifier that judges samples. Source: house choice.",
     )
+    segmenter: OptimizationConfig = Field(
+        _stage(2_000, 64, 3e-3, seed=2, validate_every=1_000),
+        description="The segmentation network that judges samples. Source: house choice.",
+    )
     unet: OptimizationConfig = Field(
-        _stage(5_000, 128, 1.5e-3, ema_decay=0.999),
+        _stage(15_000, 128, 1.5e-3, ema_decay=0.999),
         description="The UNet, on cached latents and tokens. Source: house choice.",
     )
     unet_channels: tuple[int, int] = Field(
-        (64, 120), description="Channels of the UNet at 8 x 8 and at 4 x 4. Source: what 10 MB allow."
+        (96, 96), description="Channels of the UNet at 8 x 8 and at 4 x 4. Source: what 10 MB allow."
     )
     clean: float = Field(
         0.25, ge=0, le=1, description="Share of samples with undisturbed tokens. Source: house choice."

@@ -12,8 +12,7 @@ import numpy as np
 
 from tempgen.config.scenes_pretraining import ScenesPretraining
 from tempgen.files import whole_file
-from tempgen.training.scenes.pretrain import STAGES
-from tempgen.workflow.scenes_check import N_GRID, SAMPLING, SNR, SceneSamples
+from tempgen.workflow.scenes_check import N_GRID, SAMPLING, SceneSamples
 
 SAMPLES = "samples.png"
 _MEANING = {
@@ -68,8 +67,7 @@ def _card(
 ) -> str:
     stages = [
         f"| {stage} | {report['n_steps']} x {report['batch_size']} | {_scores(report['scores'])} | {_loss(report['loss'])} |"
-        for stage in STAGES
-        for report in [description["stages"][stage]]
+        for stage, report in description["stages"].items()
     ]
     scored = [samples for samples in checked if samples.scores]
     table = [
@@ -100,7 +98,7 @@ def _card(
             *stages,
             "",
             f"Samples: {SAMPLING.scheduler}, {SAMPLING.n_steps} steps, guidance {SAMPLING.guidance}. Decoded tokens are those that ridge "
-            f"regression gives for test trials of a SIMULATED subject (signal-to-noise ratio {SNR}) at delta 0; there, the seen image's "
+            "regression gives for test trials of SIMULATED subjects (the number is their signal-to-noise ratio) at delta 0; there, the seen image's "
             "categories are those that the classifier finds in it. Categories are found by the separately trained scene classifier, as "
             "many as the scene has objects; chance is about 0.15.",
             "",

@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from tempgen.config.sampling import SamplingConfig
+from tempgen.data.scenes import render_scene
 from tempgen.decoders.dynadiff.sampling import images_of_tokens
 from tempgen.metrics import pixcorr
+from tempgen.metrics.segmentation import mean_iou
 from tempgen.models.backbone import load_backbone
 from tempgen.models.backbone.loading import SCENES_FOLDER
 from tempgen.models.scene_classifier import load_scene_classifier
+from tempgen.models.scene_segmenter import load_scene_segmenter
 from tempgen.training.scenes.encoder import categories_found
 from tempgen.training.scenes.pictures import Pictures, _draw
 
@@ -48,6 +51,24 @@ def test_the_classifier_finds_what_new_scenes_show(scenes):
     assert float(found.float().mean()) > 0.9
 
 
+def test_the_segmenter_maps_what_new_scenes_show():
+    scenes = [render_scene(scene_id, seed=SEED) for scene_id in range(N_SCENES)]
+    segmenter = load_scene_segmenter()
+    images = torch.from_numpy(np.stack([scene.image for scene in scenes])).movedim(-1, 1).float() / 255
+    found = np.asarray(segmenter.labels(images))
+    masks = np.stack([scene.segmentation for scene in scenes])
+    assert np.mean(found == masks) > 0.93  # 0.97 when it was made
+    assert np.mean(mean_iou(seen_labels=masks, reconstructed_labels=found)) > 0.75  # 0.88
+
+
+def test_the_judges_take_less_than_two_megabytes():
+    folders = [SCENES_FOLDER.parent / name for name in ("scene_classifier", "scene_segmenter")]
+    sizes = [path.stat().st_size for folder in folders for path in folder.rglob("*.safetensors")]
+    assert len(sizes) == 2
+    assert sum(sizes) < 2e6
+    assert all((folder / "README.md").is_file() for folder in folders)
+
+
 def test_images_sampled_from_true_tokens_show_the_scene_of_the_tokens(scenes, backbone):
     images = scenes.pixels(slice(None))
     tokens = backbone.tokens(images).numpy()
@@ -55,9 +76,9 @@ def test_images_sampled_from_true_tokens_show_the_scene_of_the_tokens(scenes, ba
     seen = images.movedim(1, -1).numpy()
     right = float(pixcorr(seen=seen, reconstructed=sampled).mean())
     wrong = float(pixcorr(seen=np.roll(seen, 1, axis=0), reconstructed=sampled).mean())
-    assert right > 0.8  # 0.91 when they were made
+    assert right > 0.88  # 0.92 when they were made
     assert wrong < 0.3
     found = categories_found(
         load_scene_classifier()(torch.from_numpy(sampled).movedim(-1, 1)), torch.from_numpy(scenes.categories)
     )
-    assert float(found.float().mean()) > 0.7  # 0.88
+    assert float(found.float().mean()) > 0.8  # 0.93

@@ -48,18 +48,32 @@ def test_missing_stages_leave_no_card(folder):
     assert not (folder / "check").exists()
 
 
+def test_a_judge_gets_its_card_as_soon_as_its_stage_is_done(folder):
+    config, said = tiny_pretraining(), []
+    judges = {"classifier": "scene_classifier", "segmenter": "scene_segmenter"}
+    assert make_scenes_backbone(config, folder, stages=tuple(judges), say=said.append) is None
+    for stage, judge in judges.items():
+        card = (folder / judge / "README.md").read_text("utf-8")
+        assert f"--stages {stage}`" in card
+        assert f"{N_SCENES} scenes drawn with seed {SEED}; held out: {N_HELD_OUT}" in card
+        assert "- training: 4 updates x 8 scenes" in card
+        assert str(folder / judge / "README.md") in said
+    assert not (folder / "scenes").exists()
+
+
 @pytest.mark.slow
 def test_the_command_ends_in_a_checked_backbone_with_its_card(folder, monkeypatch):
     monkeypatch.setattr(scenes_check, "SAMPLING", SamplingConfig(n_steps=2, guidance=2.0))
-    monkeypatch.setattr(scenes_check, "SUBJECT", {"n_sessions": 1, "n_voxels": 150, "snr": 2.0})
+    monkeypatch.setattr(scenes_check, "SUBJECT", {"n_sessions": 1, "n_voxels": 150})
+    monkeypatch.setattr(scenes_check, "SNRS", (2.0,))
     said = []
     made = make_scenes_backbone(tiny_pretraining(), folder, say=said.append)
     assert made == folder / "scenes"
     card = (made / "README.md").read_text("utf-8")
     scores = {
-        line.split(":")[0]: line for line in said if line.startswith(("true tokens:", "decoded tokens:"))
+        line.split(":")[0]: line for line in said if line.startswith(("true tokens:", "decoded tokens, 2:"))
     }
-    assert set(scores) == {"true tokens", "decoded tokens"}
+    assert set(scores) == {"true tokens", "decoded tokens, 2"}
     for line in scores.values():
         assert f" {line.split('pixcorr ')[1][:5]} |" in card
     assert f"true tokens, {N_HELD_OUT} scenes" in card

@@ -78,6 +78,21 @@ def test_a_loss_that_a_stopped_run_did_not_note_is_said_to_be_unknown(folder, ch
     assert "| classifier | 321 x 16 | none | unknown |" in card
 
 
+def test_stages_are_those_of_the_backbones_own_description(folder, checked):
+    description = json.loads((folder / "backbone.json").read_text())
+    del description["stages"]["classifier"]
+    description["stages"]["more"] = {
+        "n_steps": 5,
+        "batch_size": 2,
+        "scores": {"some_score": 0.5},
+        "loss": 0.25,
+    }
+    (folder / "backbone.json").write_text(json.dumps(description))
+    card = write_card(folder, checked, ScenesPretraining()).read_text("utf-8")
+    assert "| more | 5 x 2 | some_score 0.500 | 0.25 |" in card
+    assert "| classifier |" not in card
+
+
 def test_the_samples_are_a_picture_of_all_kinds_of_tokens(folder, checked):
     write_card(folder, checked, ScenesPretraining())
     with Image.open(folder / "samples.png") as image:

@@ -114,9 +114,9 @@ class Backbone(nn.Module):
         """Images (n, 3, image_size, image_size) of the VAE's output; `decode` clips them to [0, 1]."""
         return decoded / 2 + 0.5
 
-    def conditions(self, tokens: Tensor) -> dict[str, Tensor]:
-        """How the UNet takes tokens: as keyword arguments of its call."""
-        return {"encoder_hidden_states": tokens}
+    def unet_arguments(self, latents: Tensor, tokens: Tensor) -> dict[str, Tensor]:
+        """How the UNet takes noisy latents and tokens: as keyword arguments of its call."""
+        return {"sample": latents, "encoder_hidden_states": tokens}
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> LatentMoments:
@@ -210,8 +210,8 @@ class Backbone(nn.Module):
                 "(images, tokens, values of a token). Use tokens made for this backbone."
             )
         dtype = unet.conv_in.weight.dtype  # not of the adapter, which stays float32
-        conditions = self.conditions(tokens.to(dtype))
-        predicted = unet(latents.to(dtype), timesteps, **conditions).sample
+        arguments = self.unet_arguments(latents.to(dtype), tokens.to(dtype))
+        predicted = unet(timestep=timesteps, **arguments).sample
         return predicted.to(latents.dtype)
 
     def null_tokens(self, n: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,23 @@ class ScenesBackbone(Backbone):
     ----------
     patch_mean, patch_basis : Tensor, shape (192,), (192, 192)
         Mean of the blocks, and the matrix that takes a centred block to the VAE's channels.
+    token_readout : Tensor, shape (16, 96, 96)
+        For each place of the grid, the linear map from its token to the latents there; see :func:`arguments_of`.
     """
 
-    def __init__(self, spec: BackboneSpec, *, patch_mean: Tensor, patch_basis: Tensor, **parts: Any) -> None:
+    token_readout: Tensor
+
+    def __init__(
+        self,
+        spec: BackboneSpec,
+        *,
+        patch_mean: Tensor,
+        patch_basis: Tensor,
+        token_readout: Tensor,
+        **parts: Any,
+    ) -> None:
         super().__init__(spec, **parts)
+        self.register_buffer("token_readout", token_readout.float(), persistent=False)
         # Not buffers: `.to(bfloat16)` would round them.
         self._mean, self._basis = patch_mean.float(), patch_basis.float()
         self._inverse = torch.linalg.inv(self._basis)
@@ -57,9 +71,9 @@ class ScenesBackbone(Backbone):
         blocks = rotate_back(decoded, mean=self._mean, inverse=self._inverse)
         return functional.pixel_shuffle(blocks, UNSHUFFLE) / 2 + 0.5
 
-    def conditions(self, tokens: Tensor) -> dict[str, Tensor]:
-        """All tokens for the cross-attention; the whole image's also for the embedding of the timestep."""
-        return conditions_of(tokens)
+    def unet_arguments(self, latents: Tensor, tokens: Tensor) -> dict[str, Tensor]:
+        """Tokens for the cross-attention; the whole's also beside the timestep, the grid's as latents beside the noisy ones."""
+        return arguments_of(latents, tokens, self.token_readout)
 
     @torch.no_grad()
     def tokens(self, images: Tensor) -> Tensor:
@@ -80,9 +94,33 @@ class ScenesBackbone(Backbone):
         return tokens
 
 
-def conditions_of(tokens: Tensor) -> dict[str, Tensor]:
-    """What the UNet of scenes is called with for tokens (n, 17, 96)."""
-    return {"encoder_hidden_states": tokens, "class_labels": tokens[:, 0]}
+def arguments_of(latents: Tensor, tokens: Tensor, readout: Tensor) -> dict[str, Tensor]:
+    """What the UNet of scenes is called with.
+
+    Cross-attention alone is slow to learn which token belongs to which place. So the UNet also sees, as channels beside the
+    noisy latents, the latents that can be read linearly from each token: zero where there are no tokens, faint where they
+    were shrunk for want of evidence.
+
+    Parameters
+    ----------
+    latents : Tensor, shape (n, channels, height, width)
+        Noisy.
+    tokens : Tensor, shape (n, 1 + n_places, token_dim)
+        Of the whole image, then of a square grid of places in reading order.
+    readout : Tensor, shape (n_places, token_dim, values of a place's latents)
+        See :func:`tempgen.training.scenes.inputs.fit_readout`.
+    """
+    read = torch.einsum("npt,ptv->nvp", tokens[:, 1:], readout.to(tokens.dtype))
+    grid_side, within = grid_sides(n_places=len(readout), side=latents.shape[-1])
+    placed = functional.pixel_shuffle(read.unflatten(2, (grid_side, grid_side)), within).to(latents.dtype)
+    sample = torch.cat([latents, placed], dim=1).contiguous(memory_format=torch.channels_last)
+    return {"sample": sample, "encoder_hidden_states": tokens, "class_labels": tokens[:, 0]}
+
+
+def grid_sides(*, n_places: int, side: int) -> tuple[int, int]:
+    """Places a side of a square grid, and latents a side of each place, for latents of ``side``."""
+    grid_side = math.isqrt(n_places)
+    return grid_side, side // grid_side
 
 
 def rotate(blocks: Tensor, *, mean: Tensor, basis: Tensor) -> Tensor:
@@ -137,6 +175,7 @@ def load_scenes(folder: Path, *, parts: tuple[str, ...], dtype: torch.dtype | No
             spec,
             patch_mean=linear["patch_mean"],
             patch_basis=linear["patch_basis"],
+            token_readout=linear["token_readout"],
             latent_scale=linear["latent_scale"],
             latent_shift=linear["latent_shift"],
             scheduler=scheduler,

@@ -1,4 +1,4 @@
-"""The folders that pretraining ends in: the backbone and its judge, in half precision, as the package has them."""
+"""The folders that pretraining ends in: the backbone and its judges, in half precision, as the package has them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from tempgen.files import whole_folder
 from tempgen.models.backbone.scenes import CONFIG, LINEAR, NAME, save_scene_encoder
 from tempgen.models.scene_classifier import SceneClassifier, save_scene_classifier
 from tempgen.models.scene_encoder import SceneEncoder
+from tempgen.models.scene_segmenter import save_scene_segmenter
 from tempgen.training.scenes.autoencoder import PatchBasis
 from tempgen.training.scenes.denoiser import make_scheduler
 from tempgen.training.scenes.encoder import EncoderModule
+from tempgen.training.scenes.segmenter import SegmenterModule
 
 
 @torch.no_grad()
@@ -54,6 +56,7 @@ def write_backbone(
         "patch_basis": basis.basis,
         "latent_shift": inputs["latent_shift"],
         "latent_scale": inputs["latent_scale"],
+        "token_readout": inputs["token_readout"].half(),
     }
     description = {
         "name": NAME,
@@ -83,3 +86,9 @@ def write_classifier(folder: Path, module: EncoderModule) -> None:
     classifier.readout.bias.copy_(module.read_content.bias[rows])
     with whole_folder(folder) as temporary:
         save_scene_classifier(classifier, temporary)
+
+
+def write_segmenter(folder: Path, module: SegmenterModule) -> None:
+    """Write the segmentation network; whole or not at all."""
+    with whole_folder(folder) as temporary:
+        save_scene_segmenter(module.segmenter, temporary)

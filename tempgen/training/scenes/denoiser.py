@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tempgen.config.optimization import OptimizationConfig
-from tempgen.models.backbone.scenes import conditions_of, use_plain_attention
+from tempgen.models.backbone.scenes import arguments_of, use_plain_attention
 from tempgen.models.keyed_noise import keyed_normal, keyed_uniform
 from tempgen.training.scenes.corruption import TokenCorruption
 from tempgen.training.scenes.linear_start import N_GROUPS, read_as_pairs, write_from_pairs
@@ -41,10 +41,13 @@ def make_scheduler() -> DDIMScheduler:
 
 
 def make_unet(channels: tuple[int, int], *, latent_channels: int, token_dim: int) -> UNet2DConditionModel:
-    """The image UNet: convolutions at 8 x 8, cross-attention to the tokens at 4 x 4."""
+    """The image UNet: convolutions at 8 x 8, cross-attention to the tokens at 4 x 4.
+
+    It takes noisy latents and beside them those that are read from the tokens: twice the channels that it gives.
+    """
     unet = UNet2DConditionModel(
         sample_size=8,
-        in_channels=latent_channels,
+        in_channels=2 * latent_channels,
         out_channels=latent_channels,
         block_out_channels=channels,
         layers_per_block=1,
@@ -64,13 +67,13 @@ def make_unet(channels: tuple[int, int], *, latent_channels: int, token_dim: int
 
 @torch.no_grad()
 def start_as_identity(unet: UNet2DConditionModel) -> None:
-    """Set a fresh UNet so that it gives back its input, which at the noisy end nearly is the noise.
+    """Set a fresh UNet so that it gives back the noisy latents, which at the noisy end nearly is the noise.
 
     There an error of the predicted noise becomes an error 15 times as large in the predicted image: the little that is not
     noise has to be learned, the rest should not. See :mod:`tempgen.training.scenes.linear_start`; the input reaches the
     output through the outermost skip connection.
     """
-    values = list(range(unet.config.in_channels))
+    values = list(range(unet.config.out_channels))
     read_as_pairs(unet.conv_in, values)
     write_from_pairs(unet.conv_out, values)
     last = unet.up_blocks[-1].resnets[-1]
@@ -88,24 +91,30 @@ class DenoiserModule(nn.Module):
     Parameters
     ----------
     alphas_cumprod : Tensor, shape (n_timesteps,)
+    readout : Tensor, shape (n_places, token_dim, values)
+        What :func:`~tempgen.training.scenes.inputs.fit_readout` gave.
     cap : float
         Loss is weighted by ``min(1 / alpha_bar, cap)``.
     """
 
     alphas: Tensor
+    readout: Tensor
 
-    def __init__(self, unet: UNet2DConditionModel, *, alphas_cumprod: Tensor, cap: float) -> None:
+    def __init__(
+        self, unet: UNet2DConditionModel, *, alphas_cumprod: Tensor, readout: Tensor, cap: float
+    ) -> None:
         super().__init__()
         self.unet = unet
         self.cap = cap
         self.register_buffer("alphas", alphas_cumprod, persistent=False)
+        self.register_buffer("readout", readout, persistent=False)
 
     def forward(self, latents: Tensor, tokens: Tensor, noise: Tensor, timesteps: Tensor) -> dict[str, Tensor]:
         """Loss of latents (n, 24, 8, 8) with tokens (n, 17, 96) at timesteps (n,)."""
         alpha = self.alphas[timesteps][:, None, None, None]
         noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
-        noisy = noisy.contiguous(memory_format=torch.channels_last)
-        predicted = self.unet(noisy, timesteps, **conditions_of(tokens)).sample.float()
+        arguments = arguments_of(noisy, tokens, self.readout)
+        predicted = self.unet(timestep=timesteps, **arguments).sample.float()
         error = (predicted - noise).square().mean(dim=(1, 2, 3))
         weight = (1 / self.alphas[timesteps]).clamp(max=self.cap)
         return {"loss": (weight * error).mean() / self.cap, "squared_error": error.detach().mean()}

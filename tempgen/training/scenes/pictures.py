@@ -1,12 +1,14 @@
-"""The scenes that the backbone is trained on, drawn once and kept in the run's folder."""
+"""The scenes that networks are trained on, drawn once and kept in the run's folder; what their pixels show, apart from them."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -61,19 +63,48 @@ def draw_pictures(path: Path, *, n_scenes: int, seed: int) -> Pictures:
         A ``.npz`` of the run's folder; it appears whole or not at all.
     """
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        chunks = [(start, min(start + CHUNK, n_scenes), seed) for start in range(0, n_scenes, CHUNK)]
-        # forked children would inherit torch's threads
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-            drawn = list(
-                tqdm(pool.map(_draw, chunks), total=len(chunks), desc="draw", unit="chunk", disable=None)
-            )
-        images, content = (np.concatenate(part) for part in zip(*drawn, strict=True))
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, images=images, content=content)
+        images, content = _in_chunks(_draw, n_scenes=n_scenes, seed=seed, what="draw")
+        _keep(path, lambda file: np.savez(file, images=images, content=content))
     with np.load(path) as saved:
         return Pictures(saved["images"], saved["content"])
+
+
+def draw_masks(path: Path, *, n_scenes: int, seed: int) -> NDArray[np.uint8]:
+    """What each pixel of the same scenes shows, from the file if it is there: a file beside that of the pictures.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.npz`` of the run's folder; it appears whole or not at all.
+
+    Returns
+    -------
+    array of uint8, shape (n_scenes, 64, 64)
+        Indices into :data:`~tempgen.data.scenes.SEGMENTATION_CLASSES`.
+    """
+    if not path.is_file():
+        (masks,) = _in_chunks(_draw_masks, n_scenes=n_scenes, seed=seed, what="draw masks")
+        _keep(path, lambda file: np.savez(file, masks=masks))
+    with np.load(path) as saved:
+        return np.asarray(saved["masks"])
+
+
+def _in_chunks(
+    draw: Callable[[tuple[int, int, int]], tuple[NDArray[Any], ...]], *, n_scenes: int, seed: int, what: str
+) -> list[NDArray[Any]]:
+    """Arrays over all scenes, drawn by as many processes as there are cores."""
+    chunks = [(start, min(start + CHUNK, n_scenes), seed) for start in range(0, n_scenes, CHUNK)]
+    # forked children would inherit torch's threads
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        drawn = list(tqdm(pool.map(draw, chunks), total=len(chunks), desc=what, unit="chunk", disable=None))
+    return [np.concatenate(part) for part in zip(*drawn, strict=True)]
+
+
+def _keep(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        write(file)
 
 
 def _draw(chunk: tuple[int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -81,3 +112,8 @@ def _draw(chunk: tuple[int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.fl
     scenes = [render_scene(scene_id, seed=seed) for scene_id in range(start, stop)]
     content = scene_features(scenes, n_pixels=1)[0][:, -_N_CONTENT:]
     return np.stack([scene.image for scene in scenes]), content
+
+
+def _draw_masks(chunk: tuple[int, int, int]) -> tuple[NDArray[np.uint8]]:
+    start, stop, seed = chunk
+    return (np.stack([render_scene(scene_id, seed=seed).segmentation for scene_id in range(start, stop)]),)

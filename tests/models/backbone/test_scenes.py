@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from tempgen.errors import BackboneError
 from tempgen.models.backbone import load_backbone
-from tempgen.models.backbone.scenes import rotate, rotate_back, save_scene_encoder
+from tempgen.models.backbone.scenes import arguments_of, rotate, rotate_back, save_scene_encoder
 from tempgen.models.scene_encoder import SceneEncoder
 from tests.tiny_backbone import tiny_scheduler, tiny_unet
 
@@ -43,6 +43,7 @@ class Saved:
         self.linear = {
             "patch_mean": torch.randn(N_CHANNELS),
             "patch_basis": 3 * torch.linalg.qr(torch.randn(N_CHANNELS, N_CHANNELS))[0].contiguous(),
+            "token_readout": torch.randn(16, 12, 16),
             "latent_shift": torch.randn(4),
             "latent_scale": torch.rand(4) + 0.5,
         }
@@ -113,6 +114,26 @@ def test_images_go_through_the_saved_modules(saved, images):
     torch.testing.assert_close(moments.mean, (own - shift) * scale, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(backbone.decode(moments.mean), shown, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(backbone.tokens(images), tokens, rtol=0.02, atol=0.02)
+
+
+def test_the_unet_sees_latents_read_from_the_token_of_their_place(saved):
+    backbone = load_backbone(saved.folder, parts=())
+    latents, tokens = torch.randn(2, 4, 8, 8), torch.randn(2, 17, 12)
+    arguments = backbone.unet_arguments(latents, tokens)
+    assert torch.equal(arguments["sample"][:, :4], latents)
+    assert torch.equal(arguments["encoder_hidden_states"], tokens)
+    assert torch.equal(arguments["class_labels"], tokens[:, 0])
+    # the grid's second row and third column
+    place = tokens[1, 1 + 4 + 2] @ saved.linear["token_readout"][4 + 2]
+    seen = arguments["sample"][1, 4:, 2:4, 4:6]
+    torch.testing.assert_close(seen, place.reshape(4, 2, 2), rtol=1e-4, atol=1e-4)
+
+
+def test_without_tokens_no_latents_are_read():
+    latents = torch.randn(2, 4, 8, 8)
+    sample = arguments_of(latents, torch.zeros(2, 17, 12), torch.randn(16, 12, 16))["sample"]
+    assert not sample[:, 4:].any()
+    assert sample[:, :4].any()
 
 
 def test_larger_images_are_resized_for_their_tokens(saved, images):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tempgen.config.optimization import OptimizationConfig
-from tempgen.models.backbone.scenes import conditions_of
+from tempgen.models.backbone.scenes import arguments_of
 from tempgen.training.scenes.corruption import TokenCorruption
 from tempgen.training.scenes.denoiser import DenoiserModule, DenoiserTask, make_scheduler, make_unet
 
@@ -17,8 +17,14 @@ def unet():
 
 
 @pytest.fixture
-def module(unet):
-    return DenoiserModule(unet, alphas_cumprod=make_scheduler().alphas_cumprod, cap=4.0)
+def readout():
+    # four places, each of 4 x 4 latents
+    return torch.randn(4, TOKEN_DIM, CHANNELS * 16, generator=torch.Generator().manual_seed(2)) / 4
+
+
+@pytest.fixture
+def module(unet, readout):
+    return DenoiserModule(unet, alphas_cumprod=make_scheduler().alphas_cumprod, readout=readout, cap=4.0)
 
 
 @pytest.fixture
@@ -39,9 +45,10 @@ def test_sampling_starts_at_the_last_timestep_that_was_trained():
 
 @torch.no_grad()
 @pytest.mark.parametrize("timestep", [0, 400, 999])
-def test_an_untrained_network_gives_back_its_input(unet, timestep):
+def test_an_untrained_network_gives_back_its_input(unet, readout, timestep):
     noise = torch.randn(16, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))
-    predicted = unet(noise, timestep, **conditions_of(torch.randn(16, 5, TOKEN_DIM))).sample
+    arguments = arguments_of(noise, torch.randn(16, 5, TOKEN_DIM), readout)
+    predicted = unet(timestep=timestep, **arguments).sample
     assert float((predicted - noise).square().mean()) < 0.1 < float(noise.square().mean())
 
 
@@ -56,7 +63,8 @@ def test_the_loss_is_the_weighted_error_of_the_noise(module, task):
     )
     with torch.no_grad():
         losses = module(**batch)
-        predicted = module.unet(noisy, batch["timesteps"], **conditions_of(batch["tokens"])).sample
+        arguments = arguments_of(noisy, batch["tokens"], module.readout)
+        predicted = module.unet(timestep=batch["timesteps"], **arguments).sample
     error = (predicted - batch["noise"]).square().flatten(1).mean(dim=1)
     weights = torch.tensor([min(1 / float(a), 4.0) for a in alphas]) / 4
     assert float(losses["loss"]) == pytest.approx(float((weights * error).mean()), rel=1e-4)

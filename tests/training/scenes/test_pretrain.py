@@ -13,11 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from tempgen.config.sampling import SamplingConfig
-from tempgen.data.scenes import CATEGORIES
+from tempgen.data.scenes import CATEGORIES, SEGMENTATION_CLASSES
 from tempgen.decoders.dynadiff.sampling import images_of_tokens
 from tempgen.errors import ConfigError, TrainingError
 from tempgen.models.backbone import load_backbone
 from tempgen.models.scene_classifier import load_scene_classifier
+from tempgen.models.scene_segmenter import load_scene_segmenter
 from tempgen.training.scenes import STAGES, pretrain_scenes
 from tempgen.training.scenes import pretrain as module
 from tests.training.scenes.tiny import N_SCENES, keep_pictures, tiny_pretraining
@@ -57,7 +58,7 @@ def copied(finished, tmp_path):
 
 def test_unknown_stages_are_refused_with_those_that_there_are(tmp_path):
     with pytest.raises(
-        ConfigError, match=r"no stages \['decoder'\] .* autoencoder, encoder, classifier, unet"
+        ConfigError, match=r"no stages \['decoder'\] .* autoencoder, encoder, classifier, segmenter, unet"
     ):
         pretrain_scenes(tiny_pretraining(), tmp_path, stages=("encoder", "decoder"))
     assert not any(tmp_path.iterdir())
@@ -99,7 +100,7 @@ def test_two_processes_train_the_same_weights_as_one(folder, finished):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(f"made {folder / 'scenes'}") == 2
-    assert done.stdout.count("the backbone;") == 1  # one process writes
+    assert done.stdout.count(": the backbone") == 1  # one process writes
     for stage in STAGES:
         (state,) = (folder / stage / "checkpoints").glob("step-*/state.json")
         assert json.loads(state.read_text())["n_processes"] == 2
@@ -170,10 +171,38 @@ def test_the_classifier_is_saved_with_the_readout_of_the_categories(finished, pi
     torch.testing.assert_close(classifier(images), expected, rtol=0.02, atol=0.02)
 
 
+def test_the_segmenter_is_saved_as_it_was_trained(finished):
+    segmenter = load_scene_segmenter(finished / "scene_segmenter")
+    assert segmenter.classes == SEGMENTATION_CLASSES
+    trained = weights_of(finished, "segmenter")
+    for name, value in segmenter.state_dict().items():
+        torch.testing.assert_close(value, trained[f"segmenter.{name}"], rtol=1e-3, atol=1e-4)
+    size = sum((finished / judge / "model.safetensors").stat().st_size for judge in module.JUDGES.values())
+    assert size < 2e6
+
+
+def test_a_judge_is_written_as_soon_as_its_stage_is_done(folder):
+    config = tiny_pretraining()
+    assert pretrain_scenes(config, folder, stages=("segmenter",), say=lambda line: None) is None
+    assert load_scene_segmenter(folder / "scene_segmenter").classes == SEGMENTATION_CLASSES
+    assert not (folder / "scene_classifier").exists()
+    assert not (folder / "scenes").exists()
+
+
+def test_a_backbone_does_not_wait_for_the_segmenter_and_gets_the_classifier_of_an_earlier_call(copied):
+    shutil.rmtree(copied / "segmenter")
+    for made in ("scenes", "scene_classifier", "scene_segmenter"):
+        shutil.rmtree(copied / made)
+    made = pretrain_scenes(tiny_pretraining(), copied, stages=("unet",), say=lambda line: None)
+    assert made == copied / "scenes"
+    assert load_scene_classifier(copied / "scene_classifier").categories == CATEGORIES
+    assert not (copied / "scene_segmenter").exists()
+
+
 def test_the_folder_says_how_it_was_made(finished):
     description = json.loads((finished / "scenes" / "backbone.json").read_text())
     assert description["pretraining"]["n_scenes"] == N_SCENES
-    assert set(description["stages"]) == set(STAGES)
+    assert tuple(description["stages"]) == module.BACKBONE
     for stage in description["stages"].values():
         assert stage["n_steps"] == 4
         assert stage["loss"] > 0
@@ -193,7 +222,11 @@ def test_a_stage_that_was_stopped_and_resumed_equals_an_uninterrupted_one(
     if stage == "unet":
         for needed in ("autoencoder", "encoder"):
             shutil.copytree(finished / needed, folder / needed)
-    tasks = {"autoencoder": module.AutoencoderTask, "unet": module.DenoiserTask}
+    tasks = {
+        "autoencoder": module.AutoencoderTask,
+        "segmenter": module.SegmenterTask,
+        "unet": module.DenoiserTask,
+    }
     kind = tasks.get(stage, module.EncoderTask)
     make = kind.batch
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tempgen.config.optimization import OptimizationConfig
 from tempgen.config.scenes_pretraining import ScenesPretraining
-from tempgen.training.scenes.pictures import Pictures
+from tempgen.training.scenes.pictures import Pictures, _draw_masks
 
 N_SCENES, N_HELD_OUT, SEED = 200, 50, 7
 
@@ -34,6 +34,7 @@ def tiny_pretraining(**changes: Any) -> ScenesPretraining:
         "autoencoder": stage(),
         "encoder": stage(),
         "classifier": stage(seed=1),
+        "segmenter": stage(seed=2),
         "unet": stage(ema_decay=0.9),
     }
     return ScenesPretraining(
@@ -52,3 +53,4 @@ def keep_pictures(folder: Path, pictures: Pictures, held_out: Pictures) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for seed, drawn in ((SEED, pictures), (SEED + 1, held_out)):
         np.savez(folder / f"pictures-{seed}-{len(drawn)}.npz", images=drawn.images, content=drawn.content)
+        np.savez(folder / f"masks-{seed}-{len(drawn)}.npz", masks=_draw_masks((0, len(drawn), seed))[0])
