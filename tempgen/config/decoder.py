@@ -44,7 +44,10 @@ class RidgeConfig(Section):
     )
     alpha_per_target: bool = Field(
         False,
-        description="Choose the penalty for each output instead of one for all. Source: himalaya offers both.",
+        description=(
+            "Choose the penalty for each output (of tokens: each principal component) instead of one for all. "
+            "Source: himalaya offers both."
+        ),
     )
     n_folds: int = Field(
         3, ge=1, description="Folds of held-out training runs that choose the penalty. Source: house choice."

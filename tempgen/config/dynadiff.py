@@ -61,6 +61,14 @@ class DynadiffConfig(Section):
         ge=0,
         description="Weight of the tokens' squared error beside the diffusion loss. Source: the paper, which has none.",
     )
+    window_noise: float = Field(
+        0.0,
+        ge=0,
+        description=(
+            "SD of normal noise added to training windows (their voxels' SD is 1): keeps a decoder of few trials from trusting "
+            "tokens that fit its training trials too well. Source: the paper, which has none."
+        ),
+    )
     warm_start: Literal["none", "ridge"] = Field(
         "none",
         description=(

@@ -19,6 +19,7 @@ from tempgen.decoders.ridge import RidgeDecoder
 from tempgen.decoders.ridge_fit import VolumeReader
 from tempgen.decoders.ridge_prediction import predict_ridge_lags
 from tempgen.decoders.ridge_solver import fit_ridge_lags
+from tempgen.decoders.target_components import fit_component_lags, token_blocks
 from tempgen.decoders.targets import TargetSpec
 from tempgen.errors import DecoderError
 from tempgen.windows import Window
@@ -61,15 +62,18 @@ def fit_lags(
         "alpha_per_target": config.alpha_per_target,
         "device": device,
     }
-    fits = fit_ridge_lags(
-        volume,
-        targets,
-        deltas=sorted(deltas),
-        start_tr=window.start_tr,
-        n_tr=window.n_tr,
-        groups=groups,
-        **chosen,
-    )
+    options: dict[str, Any] = {
+        "deltas": sorted(deltas),
+        "start_tr": window.start_tr,
+        "n_tr": window.n_tr,
+        "groups": groups,
+    }
+    if target.kind == "tokens" and config.alpha_per_target:
+        fitted = {name: value for name, value in chosen.items() if name != "alpha_per_target"}
+        blocks = token_blocks(target.token_dim)
+        fits = fit_component_lags(volume, targets, blocks=blocks, **options, **fitted)
+    else:
+        fits = fit_ridge_lags(volume, targets, **options, **chosen)
     for delta, fit in fits:
         yield delta, RidgeDecoder.from_fit(fit, target=target, **chosen)
 

@@ -43,7 +43,7 @@ class RidgeDecoder(RegressorMixin, BaseEstimator):
     n_folds : int
         Folds of held-out runs; 1 holds out a fifth of the runs once.
     alpha_per_target : bool
-        Choose the penalty for each output instead of one for all.
+        Choose the penalty for each output (of tokens: each principal component) instead of one for all.
     device : str or None
         None: NumPy; else torch on that device.
 

@@ -22,7 +22,8 @@ class RidgeFit:
     coef : (n_tr, n_voxels, n_targets) float32
     intercept : (n_targets,) float32
     alpha : (n_targets,) float64
-        The chosen regularization, in units of ``alpha_scale``; one for all targets unless it was chosen per target.
+        The chosen regularization, in units of ``alpha_scale``; one for all targets unless it was chosen per target (or, see
+        `target_components`, per component of the targets).
     cv_error : (n_alphas, n_targets) float64
         Mean squared error on held-out runs, in squared units of the targets, alphas in the order given; NaN for a single
         alpha, which needs no choice.

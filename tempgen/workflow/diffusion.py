@@ -159,20 +159,20 @@ def _ridge_to_tokens(
     sets: TrialSets, encoded: EncodedImages, windows: WindowDataset, delta: int, *, rows: Any
 ) -> Any:
     """Ridge from windows of one lag to flattened tokens, on some of the training trials."""
-    from tempgen.decoders.ridge_solver import fit_ridge_lags
+    from tempgen.decoders.target_components import fit_component_lags, token_blocks
 
     table = windows.table.iloc[rows]
     tokens = encoded.tokens_of(encoded.rows(table["image_id"].to_numpy()))
-    ((_, fit),) = fit_ridge_lags(
+    ((_, fit),) = fit_component_lags(
         lambda offset: windows.volume(offset)[rows],
         tokens.flatten(1).numpy(),
+        blocks=token_blocks(tokens.shape[2]),
         deltas=[delta],
         start_tr=windows.window.start_tr,
         n_tr=windows.window.n_tr,
         alphas=BESIDE_RIDGE.alphas,
         groups=table["run"].to_numpy(),
         n_folds=BESIDE_RIDGE.n_folds,
-        alpha_per_target=BESIDE_RIDGE.alpha_per_target,
         device=sets.analysis.training.device,
     )
     return fit

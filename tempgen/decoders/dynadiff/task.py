@@ -15,6 +15,10 @@ from tempgen.decoders.dynadiff.module import DynadiffModule
 from tempgen.decoders.dynadiff.trials import TRAINING, DynadiffTrials
 from tempgen.decoders.dynadiff.validation import validation_scores
 from tempgen.errors import DecoderError
+from tempgen.models.keyed_noise import keyed_normal
+
+WINDOW_NOISE = 4
+"""First entry of the noise keys, beside those of the trials."""
 
 
 class DynadiffTask:
@@ -99,6 +103,10 @@ class DynadiffTask:
         )
         if config.token_loss > 0:
             batch["target_tokens"] = self._trials.true_tokens(rows)
+        if config.window_noise > 0:
+            keys = [(WINDOW_NOISE, step, int(trial)) for trial in self._trials.keys[rows]]
+            noise = keyed_normal(batch["windows"].shape[1:], seed=config.optimization.seed, keys=keys)
+            batch["windows"] = batch["windows"] + config.window_noise * noise
         return batch
 
     def validate(self, module: nn.Module) -> dict[str, float]:

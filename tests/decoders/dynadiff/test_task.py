@@ -41,6 +41,18 @@ def test_a_trials_noise_goes_with_its_key_not_with_its_row(make_module, trials, 
     )
 
 
+def test_window_noise_has_its_size_and_goes_with_step_and_trial(make_module, trials):
+    quiet = DynadiffTask(make_module(), trials).batch(ROWS, step=3)
+    noisy = DynadiffTask(make_module(window_noise=0.5), trials)
+    added = noisy.batch(ROWS, step=3)
+    difference = added.pop("windows") - quiet.pop("windows")
+    _same(added, quiet)  # all else is as without it
+    assert float(difference.std()) == pytest.approx(0.5, rel=0.1)
+    assert abs(float(difference.mean())) < 0.1
+    _same(noisy.batch(ROWS[[4, 1]], step=3), _rows_of(noisy.batch(ROWS, step=3), [4, 1]))
+    assert not torch.equal(noisy.batch(ROWS, step=4)["windows"], noisy.batch(ROWS, step=3)["windows"])
+
+
 def test_noise_does_not_depend_on_windows_and_so_on_the_lag(make_module, trials, encoded, windows):
     shifted = DynadiffTrials(lambda rows: windows[rows][:, ::-1], ROWS, keys=trials.keys, images=encoded)
     module = make_module()
