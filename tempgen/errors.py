@@ -43,3 +43,7 @@ class ResultsError(TempgenError):
 
 class BackboneError(TempgenError):
     """A diffusion backbone that cannot be loaded, or input that does not fit it."""
+
+
+class NetworkUnavailableError(TempgenError):
+    """A network of a metric cannot be opened: the message names the package or file and the command that fetches it."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Literal
 
 from tempgen.errors import MetricError
 
-__all__ = ["IMAGE_METRICS", "Metric", "label_metrics"]
+__all__ = ["IMAGE_METRICS", "Comparison", "Metric", "identification", "label_metrics"]
+
+Comparison = Literal["reconstruction-to-seen", "seen-to-reconstruction"]
+"""Direction of two-way identification: what is held fixed, then what it is compared with all of."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,13 @@ class Metric:
         Publication or code that defined it.
     version : int
         Raised whenever the same input gives another number.
+    networks : str or None
+        Weights and preprocessing of the network that represented the images; None before it was opened, or if there is
+        none.
+    resize : str or None
+        What was done to the images' size before, in words; None where that is not yet known.
+    comparison : {"reconstruction-to-seen", "seen-to-reconstruction"} or None
+        Direction of two-way identification; None for other metrics.
     """
 
     name: str
@@ -40,6 +51,9 @@ class Metric:
     description: str
     source: str
     version: int = 1
+    networks: str | None = None
+    resize: str | None = None
+    comparison: Comparison | None = None
 
     @property
     def direction(self) -> str:
@@ -59,13 +73,14 @@ class Metric:
         -------
         dict
             ``long_name``, ``units``, ``direction``, ``chance`` (NaN where it has to be measured), ``description``,
-            ``source`` and ``metric_version``.
+            ``source`` and ``metric_version``; ``networks``, ``resize`` and ``comparison`` where they are set.
 
         Examples
         --------
         >>> IMAGE_METRICS["identification"].attrs()["chance"]
         0.5
         """
+        settings = {"networks": self.networks, "resize": self.resize, "comparison": self.comparison}
         return {
             "long_name": self.long_name,
             "units": "1",
@@ -74,6 +89,7 @@ class Metric:
             "description": self.description,
             "source": self.source,
             "metric_version": self.version,
+            **{name: value for name, value in settings.items() if value is not None},
         }
 
 
@@ -101,20 +117,69 @@ _SSIM = Metric(
     source="Wang et al. 2004, doi:10.1109/TIP.2003.819861; settings of Brain-Diffuser",
 )
 
-_IDENTIFICATION = Metric(
-    name="identification",
-    long_name="Two-way identification",
-    chance=0.5,
-    higher_is_better=True,
-    description=(
-        "reconstruction-to-seen, on pixels: share of the other seen images (each distinct image once) that correlate"
-        " less with the reconstruction than the target does; a tie counts one half"
-    ),
-    source=(
-        "Ozcelik and VanRullen 2023 (Brain-Diffuser), doi:10.1038/s41598-023-42891-8;"
-        " Dynadiff's released code runs in the opposite direction"
-    ),
+_IDENTIFICATION_SOURCE = (
+    "Ozcelik and VanRullen 2023 (Brain-Diffuser), doi:10.1038/s41598-023-42891-8;"
+    " Dynadiff's released code runs in the opposite direction"
 )
+_IDENTIFICATION_WORDS: dict[Comparison, str] = {
+    "reconstruction-to-seen": (
+        "share of the other seen images (each distinct image once) that correlate less with the reconstruction than the"
+        " target does; a tie counts one half"
+    ),
+    "seen-to-reconstruction": (
+        "share of the other trials' reconstructions (of trials whose target is another image) that correlate less with"
+        " the target than the trial's own does; a tie counts one half"
+    ),
+}
+
+
+def identification(
+    name: str,
+    *,
+    long_name: str,
+    of: str,
+    comparison: Comparison = "reconstruction-to-seen",
+    source: str = _IDENTIFICATION_SOURCE,
+) -> Metric:
+    """Two-way identification on features of some kind.
+
+    Parameters
+    ----------
+    name, long_name, source : str
+        As in `Metric`.
+    of : str
+        The features that are correlated, ``"pixels"``.
+    comparison : {"reconstruction-to-seen", "seen-to-reconstruction"}
+        By default as in the codes of Brain-Diffuser and of MindEye. A trial's score then depends on its own
+        reconstruction and on the images alone, not on how the other trials were reconstructed.
+
+    Examples
+    --------
+    >>> identification("identification", long_name="Two-way identification", of="pixels").comparison
+    'reconstruction-to-seen'
+    """
+    return Metric(
+        name=name,
+        long_name=long_name,
+        chance=0.5,
+        higher_is_better=True,
+        description=f"{comparison}, on {of}: {_IDENTIFICATION_WORDS[comparison]}",
+        source=source,
+        comparison=comparison,
+    )
+
+
+def compared_in(metric: Metric, comparison: Comparison) -> Metric:
+    """The same identification metric in a direction, and described so."""
+    description = metric.description
+    if metric.comparison is not None:
+        description = description.replace(metric.comparison, comparison).replace(
+            _IDENTIFICATION_WORDS[metric.comparison], _IDENTIFICATION_WORDS[comparison]
+        )
+    return replace(metric, comparison=comparison, description=description)
+
+
+_IDENTIFICATION = identification("identification", long_name="Two-way identification", of="pixels")
 
 IMAGE_METRICS: MappingProxyType[str, Metric] = MappingProxyType(
     {metric.name: metric for metric in (_PIXCORR, _SSIM, _IDENTIFICATION)}

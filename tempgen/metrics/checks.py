@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from tempgen.errors import MetricError
 
-__all__ = ["NO_IMAGE", "check_features", "check_images", "check_target_image"]
+__all__ = [
+    "NO_IMAGE",
+    "check_feature_rows",
+    "check_features",
+    "check_image_array",
+    "check_images",
+    "check_target_image",
+]
 
 NO_IMAGE = -1
 """Index of a target that does not exist, such as the image before a run's first; its score is NaN."""
@@ -36,6 +43,26 @@ def check_images(images: NDArray[Any], *, name: str) -> NDArray[np.float32]:
     MetricError
         If the shape is another one, the values are integers, not finite or outside [0, 1], or there is no image.
     """
+    images = check_image_array(images, name=name)
+    low, high = float(images.min()), float(images.max())  # NaN if any pixel is
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise MetricError(f"{name} has values that are not finite; look at the decoder that made them.")
+    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
+        raise MetricError(
+            f"{name} ranges from {low:.4g} to {high:.4g}; needed is [0, 1]. "
+            "Clip a linear decoder's output, or divide by the largest possible value."
+        )
+    return images.astype(np.float32, copy=False)
+
+
+def check_image_array(images: NDArray[Any], *, name: str) -> NDArray[Any]:
+    """The part of `check_images` that needs no look at the values: a batch of RGB images in floats, of any precision.
+
+    Raises
+    ------
+    MetricError
+        If the shape is another one, the values are integers, or there is no image.
+    """
     images = np.asarray(images)
     if images.ndim == 3:
         raise MetricError(f"{name} is one image of shape {images.shape}; give a batch, images[np.newaxis].")
@@ -49,15 +76,7 @@ def check_images(images: NDArray[Any], *, name: str) -> NDArray[np.float32]:
         raise MetricError(
             f"{name} has dtype {images.dtype}; needed are floats in [0, 1]: divide bytes by 255."
         )
-    low, high = float(images.min()), float(images.max())  # NaN if any pixel is
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise MetricError(f"{name} has values that are not finite; look at the decoder that made them.")
-    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
-        raise MetricError(
-            f"{name} ranges from {low:.4g} to {high:.4g}; needed is [0, 1]. "
-            "Clip a linear decoder's output, or divide by the largest possible value."
-        )
-    return images.astype(np.float32, copy=False)
+    return images
 
 
 def check_features(features: NDArray[Any], *, name: str) -> NDArray[np.float32]:
@@ -78,6 +97,22 @@ def check_features(features: NDArray[Any], *, name: str) -> NDArray[np.float32]:
     MetricError
         If the shape is another one, a value is not finite, or a row has fewer than two features to correlate.
     """
+    features = check_feature_rows(features, name=name)
+    if not np.isfinite(features).all():
+        raise MetricError(
+            f"{name} has values that are not finite; look at the network or decoder that made them."
+        )
+    return features
+
+
+def check_feature_rows(features: NDArray[Any], *, name: str) -> NDArray[np.float32]:
+    """The part of `check_features` that needs no look at the values.
+
+    Raises
+    ------
+    MetricError
+        If the shape is another one, the values are integers, or a row has fewer than two features to correlate.
+    """
     features = np.asarray(features)
     if features.ndim != 2 or features.shape[0] == 0:
         raise MetricError(
@@ -87,10 +122,6 @@ def check_features(features: NDArray[Any], *, name: str) -> NDArray[np.float32]:
         raise MetricError(f"{name} has {features.shape[1]} features a row; a correlation needs at least 2.")
     if not np.issubdtype(features.dtype, np.floating):
         raise MetricError(f"{name} has dtype {features.dtype}; needed are floats.")
-    if not np.isfinite(features).all():
-        raise MetricError(
-            f"{name} has values that are not finite; look at the network or decoder that made them."
-        )
     return features.astype(np.float32, copy=False)
 
 

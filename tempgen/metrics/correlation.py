@@ -8,11 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempgen.errors import MetricError
-from tempgen.metrics.checks import check_features
+from tempgen.metrics.blocks import blocks_of, for_each_block
+from tempgen.metrics.checks import check_feature_rows, check_features
 
-__all__ = ["correlate_rows", "correlation_matrix", "standardize_rows"]
+__all__ = ["correlate_pairs", "correlate_rows", "correlation_matrix", "standardize_rows"]
 
 _CONSTANT_ULPS = 4  # spread of a row, in roundings of its largest value, below which it counts as constant
+_CHUNK = (
+    4096  # values summed in float32; their sums are added in float64. BLAS takes such products on one thread
+)
+_ONES = np.ones((_CHUNK, 1), dtype=np.float32)
 
 
 def standardize_rows(features: NDArray[Any]) -> NDArray[np.float32]:
@@ -39,17 +44,75 @@ def standardize_rows(features: NDArray[Any]) -> NDArray[np.float32]:
     array([[-0.707,  0.   ,  0.707],
            [ 0.   ,  0.   ,  0.   ]], dtype=float32)
     """
-    features = check_features(features, name="features")
+    features = check_feature_rows(features, name="features")
+    rows = np.empty_like(features)
+
+    def standardize(block: slice) -> None:
+        length = _centre(features[block], into=rows[block])
+        rows[block] *= _inverse(length).astype(np.float32)[:, np.newaxis]
+
+    for_each_block(standardize, blocks_of(len(features), values_each=features.shape[1]))
+    return rows
+
+
+def correlate_pairs(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Correlations of rows that belong together, without keeping what `standardize_rows` would make of them.
+
+    Parameters
+    ----------
+    one, other : array of float32, shape (n, n_features)
+        A few rows, which stay in the cache.
+
+    Returns
+    -------
+    array of float32, shape (n,)
+        0 where one of the two is constant.
+
+    Raises
+    ------
+    MetricError
+        If a value is not finite.
+    """
+    centred = np.empty_like(one), np.empty_like(other)
+    lengths = _centre(one, into=centred[0]) * _centre(other, into=centred[1])
+    return (_sums_of_products(*centred) * _inverse(lengths)).astype(np.float32)
+
+
+def _centre(features: NDArray[np.float32], *, into: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Rows without their mean; gives their lengths then, 0 for a row that is constant to float32's precision."""
     largest = np.maximum(features.max(axis=1), -features.min(axis=1))
-    centred: NDArray[np.float32] = features - features.mean(axis=1, dtype=np.float64, keepdims=True).astype(
-        np.float32
-    )
-    length = np.sqrt(np.square(centred).sum(axis=1, keepdims=True))
-    rounding = _CONSTANT_ULPS * np.finfo(np.float32).eps * largest[:, np.newaxis] * np.sqrt(features.shape[1])
-    constant = length <= rounding
-    centred /= np.where(constant, np.float32(1), length)
-    centred[constant[:, 0]] = 0
-    return centred
+    if not np.isfinite(largest).all():
+        check_features(features, name="features")
+    mean = _sums(features) / features.shape[1]
+    np.subtract(features, mean.astype(np.float32)[:, np.newaxis], out=into)
+    length = np.sqrt(_sums_of_products(into, into))
+    rounding = _CONSTANT_ULPS * np.finfo(np.float32).eps * largest * np.sqrt(features.shape[1])
+    return np.where(length <= rounding, 0.0, length)
+
+
+def _inverse(length: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / length, and 0 for 0."""
+    return np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
+
+
+def _sums(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    chunks, rest = _chunks(rows)
+    sums: NDArray[np.float64] = rest.sum(axis=1, dtype=np.float64)
+    return sums + np.matmul(chunks, _ONES).sum(axis=(1, 2, 3), dtype=np.float64)
+
+
+def _sums_of_products(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
+    (chunks, rest), (other_chunks, other_rest) = _chunks(one), _chunks(other)
+    sums: NDArray[np.float64] = (rest * other_rest).sum(axis=1, dtype=np.float64)
+    products = np.matmul(chunks, other_chunks.swapaxes(2, 3))  # (n, n_chunks, 1, 1)
+    return sums + products.sum(axis=(1, 2, 3), dtype=np.float64)
+
+
+def _chunks(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Rows as (n, n_chunks, 1, 4096), and what is left of each, shape (n, fewer)."""
+    n_chunks = rows.shape[1] // _CHUNK
+    whole = n_chunks * _CHUNK
+    return rows[:, :whole].reshape(len(rows), n_chunks, 1, _CHUNK), rows[:, whole:]
 
 
 def correlation_matrix(

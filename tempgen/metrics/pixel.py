@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempgen.errors import MetricError
-from tempgen.metrics.checks import NO_IMAGE, check_images, check_target_image
-from tempgen.metrics.correlation import standardize_rows
+from tempgen.metrics.blocks import blocks_of, for_each_block
+from tempgen.metrics.checks import NO_IMAGE, check_image_array, check_images, check_target_image
+from tempgen.metrics.correlation import correlate_pairs
+from tempgen.metrics.gaussian import SSIM_RADIUS, filter_windows
 
-__all__ = ["SsimMoments", "pixcorr", "ssim", "ssim_from_moments", "ssim_moments"]
+__all__ = ["SsimMoments", "pixcorr", "ssim", "ssim_from_moments", "ssim_moments", "ssim_of_moments"]
 
-_BLOCK_VALUES = (
-    2**17
-)  # values worked on at once: 0.5 MB for each array of float32, so that they stay in the cache
-_STRIP = 16  # windows along a side that one product filters: small enough for BLAS to stay on one thread, where it is fastest
-
-# Wang et al. 2004, section III-B: Gaussian window of 11 x 11 pixels with sigma 1.5, K1 = 0.01, K2 = 0.03
-SSIM_SIGMA = 1.5
-SSIM_RADIUS = 5  # int(3.5 * sigma + 0.5), where scikit-image truncates its window
+# Wang et al. 2004, section III-B: K1 = 0.01, K2 = 0.03
 _C1 = np.float32(0.01**2)  # (K1 * data range)^2
 _C2 = np.float32(0.03**2)  # (K2 * data range)^2
 _GREY = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)  # ITU-R BT.709 as in skimage.color.rgb2gray
@@ -60,9 +54,15 @@ def pixcorr(*, seen: NDArray[Any], reconstructed: NDArray[Any]) -> NDArray[np.fl
     """
     seen, reconstructed = _check_pair(seen=seen, reconstructed=reconstructed)
     scores = np.empty(len(seen), dtype=np.float32)
-    for block in _blocks(len(seen), values_each=seen[0].size):
-        rows = [standardize_rows(images[block].reshape(-1, seen[0].size)) for images in (seen, reconstructed)]
-        scores[block] = (rows[0] * rows[1]).sum(axis=1)
+
+    def score(block: slice) -> None:  # checked here, while in the cache
+        some, theirs = (
+            check_images(images[block], name=name).reshape(-1, seen[0].size)
+            for images, name in ((seen, "seen"), (reconstructed, "reconstructed"))
+        )
+        scores[block] = correlate_pairs(some, theirs)
+
+    for_each_block(score, blocks_of(len(seen), values_each=seen[0].size))
     return scores
 
 
@@ -101,9 +101,13 @@ def ssim(*, seen: NDArray[Any], reconstructed: NDArray[Any]) -> NDArray[np.float
     seen, reconstructed = _check_pair(seen=seen, reconstructed=reconstructed)
     _check_window(seen.shape)
     scores = np.empty(len(seen), dtype=np.float32)
-    for block in _blocks(len(seen), values_each=seen[0, :, :, 0].size):
-        moments = _moments_of_block(reconstructed[block])
-        scores[block] = _ssim_of_block(_moments_of_block(seen[block]), moments)
+
+    def score(block: slice) -> None:
+        some = check_images(seen[block], name="seen")
+        theirs = check_images(reconstructed[block], name="reconstructed")
+        scores[block] = _ssim_of_block(_moments_of_block(some), _moments_of_block(theirs))
+
+    for_each_block(score, blocks_of(len(seen), values_each=seen[0, :, :, 0].size))
     return scores
 
 
@@ -155,9 +159,12 @@ def ssim_moments(images: NDArray[Any]) -> SsimMoments:
     inside = (n_images, height - 2 * SSIM_RADIUS, width - 2 * SSIM_RADIUS)
     grey = np.empty((n_images, height, width), dtype=np.float32)
     mean, variance = np.empty(inside, dtype=np.float32), np.empty(inside, dtype=np.float32)
-    for block in _blocks(n_images, values_each=height * width):
+
+    def keep(block: slice) -> None:
         moments = _moments_of_block(images[block])
         grey[block], mean[block], variance[block] = moments.grey, moments.mean, moments.variance
+
+    for_each_block(keep, blocks_of(n_images, values_each=height * width))
     return SsimMoments(grey, mean, variance)
 
 
@@ -191,79 +198,75 @@ def ssim_from_moments(
         )
     seen_image = check_target_image(seen_image, n_trials=len(reconstructed), n_images=len(seen))
     scores = np.full(len(reconstructed), np.nan, dtype=np.float32)
-    for block in _blocks(len(reconstructed), values_each=reconstructed.grey[0].size):
+
+    def score(block: slice) -> None:
         trials = np.arange(len(reconstructed))[block]
         trials = trials[seen_image[trials] != NO_IMAGE]
         scores[trials] = _ssim_of_block(seen[seen_image[trials]], reconstructed[trials])
+
+    for_each_block(score, blocks_of(len(reconstructed), values_each=reconstructed.grey[0].size))
+    return scores
+
+
+def ssim_of_moments(seen: SsimMoments, reconstructed: SsimMoments) -> NDArray[np.float32]:
+    """SSIM of images that belong together, from what `ssim_moments` made of them.
+
+    Parameters
+    ----------
+    seen, reconstructed : SsimMoments of n images
+        In either order: SSIM is symmetric.
+
+    Returns
+    -------
+    array of float32, shape (n,)
+        As `ssim`.
+    """
+    scores = np.empty(len(seen), dtype=np.float32)
+
+    def score(block: slice) -> None:
+        scores[block] = _ssim_of_block(seen[block], reconstructed[block])
+
+    for_each_block(score, blocks_of(len(seen), values_each=seen.grey[0].size))
     return scores
 
 
 def _moments_of_block(images: NDArray[np.float32]) -> SsimMoments:
-    grey = images @ _GREY - _OFFSET
-    mean = _filter_windows(grey)
-    variance = _filter_windows(grey * grey) - mean * mean
+    grey = images @ _GREY
+    grey -= _OFFSET
+    mean = filter_windows(grey)
+    variance = filter_windows(grey * grey)
+    variance -= mean * mean
     return SsimMoments(grey, mean, variance)
 
 
 def _ssim_of_block(seen: SsimMoments, reconstructed: SsimMoments) -> NDArray[np.float32]:
-    covariance = _filter_windows(seen.grey * reconstructed.grey) - seen.mean * reconstructed.mean
+    similarity = filter_windows(seen.grey * reconstructed.grey)
+    similarity -= seen.mean * reconstructed.mean  # the covariance
+    similarity *= 2
+    similarity += _C2
     seen_mean, reconstructed_mean = seen.mean + _OFFSET, reconstructed.mean + _OFFSET
-    luminance = (2 * seen_mean * reconstructed_mean + _C1) / (seen_mean**2 + reconstructed_mean**2 + _C1)
-    structure = (2 * covariance + _C2) / (seen.variance + reconstructed.variance + _C2)
-    luminance *= structure
-    scores: NDArray[np.float32] = luminance.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
+    luminance = seen_mean * reconstructed_mean
+    luminance *= 2
+    luminance += _C1
+    similarity *= luminance
+    spread = seen.variance + reconstructed.variance
+    spread += _C2
+    seen_mean *= seen_mean
+    reconstructed_mean *= reconstructed_mean
+    seen_mean += reconstructed_mean
+    seen_mean += _C1
+    spread *= seen_mean
+    similarity /= spread
+    scores: NDArray[np.float32] = similarity.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
     return scores
 
 
-def _filter_windows(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gaussian-weighted means under all windows inside the images, G X G^T, (n, h, w) -> (n, h - 10, w - 10).
-
-    G is banded, 11 weights a row, and is applied in strips of rows: the cost per pixel does not grow with the image.
-    """
-    n_images, height, width = images.shape
-    margin = 2 * SSIM_RADIUS
-    across = np.empty((n_images, height, width - margin), dtype=np.float32)
-    for strip in _strips(width - margin):
-        windows = window_matrix(strip.stop - strip.start + margin)
-        np.matmul(images[:, :, strip.start : strip.stop + margin], windows.T, out=across[:, :, strip])
-    filtered = np.empty((n_images, height - margin, width - margin), dtype=np.float32)
-    for strip in _strips(height - margin):
-        windows = window_matrix(strip.stop - strip.start + margin)
-        np.matmul(windows, across[:, strip.start : strip.stop + margin], out=filtered[:, strip])
-    return filtered
-
-
-def _strips(n_pixels: int) -> list[slice]:
-    return [slice(first, min(first + _STRIP, n_pixels)) for first in range(0, n_pixels, _STRIP)]
-
-
-@lru_cache(maxsize=8)
-def window_matrix(n_pixels: int) -> NDArray[np.float32]:
-    """Gaussian windows along one side of an image, one a row.
-
-    Parameters
-    ----------
-    n_pixels : int
-        Length of the side, at least 11.
-
-    Returns
-    -------
-    array of float32, shape (n_pixels - 10, n_pixels)
-        Rows sum to 1. Not writeable: it is shared.
-    """
-    weights = np.exp(-0.5 * (np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1) / SSIM_SIGMA) ** 2)
-    weights /= weights.sum()
-    matrix = np.zeros((n_pixels - 2 * SSIM_RADIUS, n_pixels), dtype=np.float32)
-    for row in range(len(matrix)):
-        matrix[row, row : row + len(weights)] = weights
-    matrix.flags.writeable = False
-    return matrix
-
-
-def _check_pair(
-    *, seen: NDArray[Any], reconstructed: NDArray[Any]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    seen, reconstructed = check_images(seen, name="seen"), check_images(reconstructed, name="reconstructed")
+def _check_pair(*, seen: NDArray[Any], reconstructed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Shapes alone: values are checked block by block."""
+    seen, reconstructed = (
+        check_image_array(images, name=name)
+        for images, name in ((seen, "seen"), (reconstructed, "reconstructed"))
+    )
     if seen.shape != reconstructed.shape:
         raise MetricError(
             f"Seen images have shape {seen.shape}, reconstructions {reconstructed.shape}; "
@@ -279,8 +282,3 @@ def _check_window(shape: tuple[int, ...]) -> None:
             f"Images are {shape[1]} x {shape[2]} pixels, but SSIM's window is {width} x {width}; "
             "reconstruct larger images or leave SSIM out."
         )
-
-
-def _blocks(n_images: int, *, values_each: int) -> list[slice]:
-    size = max(1, _BLOCK_VALUES // values_each)
-    return [slice(first, first + size) for first in range(0, n_images, size)]

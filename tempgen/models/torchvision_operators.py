@@ -4,13 +4,19 @@ diffusers, transformers and peft import torchvision if it is installed. A torchv
 CUDA cannot load its compiled operators, and then even its import fails (``operator torchvision::nms does not exist``),
 although none of them is used here. Importing this module first declares them, without an implementation: calling one
 still fails, and says so. Where torchvision is absent or whole, it does nothing. `tempgen.models` imports it, so that it
-comes before every import of these libraries in the package.
+comes before every import of these libraries in the package. torch itself is imported only when torchvision is, so that
+what needs neither starts at once.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -61,4 +67,17 @@ def _load_own_library(folder: Path) -> None:
             continue
 
 
-declare_missing_operators()
+class _BeforeTorchvision(MetaPathFinder):
+    """Finds nothing; declares the operators when the first import of torchvision asks it."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname == "torchvision":
+            sys.meta_path.remove(self)  # once is enough, and the declaration looks for torchvision too
+            declare_missing_operators()
+        return None
+
+
+if "torchvision" not in sys.modules:
+    sys.meta_path.insert(0, _BeforeTorchvision())

@@ -6,6 +6,7 @@ import pytest
 from tempgen.errors import MetricError
 from tempgen.metrics import (
     IDENTIFICATION_DIRECTION,
+    IDENTIFICATION_DIRECTIONS,
     NO_IMAGE,
     correlation_matrix,
     identification_from_correlation,
@@ -51,6 +52,86 @@ def test_direction_is_reconstruction_to_seen_as_in_brain_diffuser():
     assert IDENTIFICATION_DIRECTION == "reconstruction-to-seen"
     np.testing.assert_allclose(scores, one_reconstruction_all_seen, atol=1e-6)
     assert np.abs(scores - one_seen_all_reconstructions).max() > 0.1  # the other direction is another number
+
+
+def test_the_other_direction_compares_one_seen_image_with_all_reconstructions():
+    rng = np.random.default_rng(0)
+    seen = rng.standard_normal((30, 20)) + 2 * rng.standard_normal(20)
+    reconstructed = seen + 4 * rng.standard_normal((30, 20))
+    between = np.corrcoef(seen, reconstructed)[:30, 30:]  # rows: seen, columns: reconstructed
+    scores = two_way_identification(
+        reconstructed_features=reconstructed,
+        target_image=np.arange(30),
+        pool_features=seen,
+        comparison="seen-to-reconstruction",
+    )
+    expected = (between < np.diag(between)[:, np.newaxis]).sum(axis=1) / 29
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
+def _by_pairs(correlation, target_image, comparison):
+    """The definition, one comparison at a time, from correlations (n_trials, n_images)."""
+    n_trials, n_images = correlation.shape
+    correlation, target_image = correlation.tolist(), target_image.tolist()  # fast to loop over
+    scores = []
+    for trial, target in enumerate(target_image):
+        own = correlation[trial][target]
+        if comparison == "reconstruction-to-seen":
+            others = [correlation[trial][image] for image in range(n_images) if image != target]
+        else:
+            rivals = [k for k in range(n_trials) if target_image[k] not in (target, NO_IMAGE)]
+            others = [correlation[rival][target] for rival in rivals]
+        wins = [float(value < own) + 0.5 * (value == own) for value in others]
+        scores.append(np.mean(wins) if target != NO_IMAGE else np.nan)
+    return np.array(scores)
+
+
+@pytest.mark.parametrize("comparison", IDENTIFICATION_DIRECTIONS)
+def test_both_directions_equal_the_definition_with_ties_repeated_and_missing_images(comparison):
+    rng = np.random.default_rng(0)
+    correlation = (rng.integers(-3, 4, size=(700, 12)) / 4).astype(
+        np.float32
+    )  # more than one block of trials
+    target_image = rng.integers(-1, 12, size=700)
+    assert len(np.unique(correlation)) == 7
+    scores = identification_from_correlation(correlation, target_image, comparison=comparison)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, _by_pairs(correlation, target_image, comparison), atol=1e-6)
+
+
+@pytest.mark.parametrize("comparison", IDENTIFICATION_DIRECTIONS)
+def test_both_directions_equal_the_definition_on_features_some_of_which_are_constant(comparison):
+    rng = np.random.default_rng(0)
+    pool = rng.standard_normal((10, 30))
+    pool[3] = 0.25  # a mean without rounding, so that NumPy sees a constant too
+    target_image = rng.integers(10, size=40)
+    reconstructed = pool[target_image] + 2 * rng.standard_normal((40, 30))
+    reconstructed[[5, 17]] = 0.5
+    with np.errstate(invalid="ignore"):
+        correlation = np.nan_to_num(
+            np.corrcoef(reconstructed, pool)[:40, 40:]
+        )  # a constant row has no relation
+    scores = two_way_identification(
+        reconstructed_features=reconstructed,
+        target_image=target_image,
+        pool_features=pool,
+        comparison=comparison,
+    )
+    np.testing.assert_allclose(scores, _by_pairs(correlation, target_image, comparison), atol=1e-6)
+
+
+def test_reconstructions_of_one_image_do_not_compete_and_alone_have_no_score():
+    correlation = np.array([[0.9, 0.0], [0.1, 0.0], [0.5, 0.2]], dtype=np.float32)
+    options = {"comparison": "seen-to-reconstruction"}
+    scores = identification_from_correlation(correlation, np.array([0, 0, 1]), **options)
+    np.testing.assert_array_equal(scores, [1, 0, 1])
+    alone = identification_from_correlation(correlation, np.array([0, 0, NO_IMAGE]), **options)
+    np.testing.assert_array_equal(alone, [np.nan] * 3)
+
+
+def test_an_unknown_direction_is_refused_with_the_known_ones():
+    with pytest.raises(MetricError, match="both.*reconstruction-to-seen and seen-to-reconstruction"):
+        identification_from_correlation(np.eye(2, dtype=np.float32), np.array([0, 1]), comparison="both")
 
 
 def test_one_correlation_matrix_serves_previous_current_and_next_targets():

@@ -88,6 +88,16 @@ def test_pixcorr_equals_numpy_over_all_pixels_and_colours():
     np.testing.assert_allclose(pixcorr(seen=seen, reconstructed=reconstructed), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("contrast", [1e-1, 1e-3])
+def test_pixcorr_of_large_images_of_little_contrast_equals_numpy_in_float64(contrast):
+    rng = np.random.default_rng(0)
+    seen = (0.9 + contrast * (rng.random((4, 101, 90, 3)) - 0.5)).astype(np.float32)
+    reconstructed = (0.3 * seen + 0.2 * contrast * rng.random(seen.shape)).astype(np.float32)
+    pairs = zip(seen.astype(float), reconstructed.astype(float), strict=True)
+    expected = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs]
+    np.testing.assert_allclose(pixcorr(seen=seen, reconstructed=reconstructed), expected, atol=1e-6)
+
+
 def test_pixcorr_ignores_brightness_and_contrast():
     images = _smooth_images(5, (16, 16))
     np.testing.assert_allclose(pixcorr(seen=images, reconstructed=0.3 * images + 0.5), 1, atol=1e-5)

@@ -50,6 +50,7 @@ def test_a_broken_torchvision_imports_after_tempgen_models(broken_torchvision: P
 def test_a_declared_operator_fails_when_it_is_called_and_is_declared_once(broken_torchvision: Path) -> None:
     code = """
 import tempgen.models.torchvision_operators as operators, torch
+import torchvision
 assert operators.declare_missing_operators() == []
 try:
     torch.ops.torchvision.qnms(torch.zeros(1, 4), torch.zeros(1), 0.5)
@@ -73,6 +74,11 @@ assert declare_missing_operators() == []
 print(torch.ops.torchvision.nms(torch.zeros(1), torch.zeros(1), 0.5).item())
 """
     assert run(code, path=tmp_path).stdout == "1.0\n"
+
+
+def test_torch_is_not_imported_before_torchvision_is(broken_torchvision: Path) -> None:
+    code = "import sys, tempgen.models; print('torch' in sys.modules); import torchvision; print('torch' in sys.modules)"
+    assert run(code, path=broken_torchvision).stdout == "False\nTrue\n"
 
 
 def test_without_torchvision_not_even_torch_is_imported(tmp_path: Path) -> None:

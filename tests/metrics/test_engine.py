@@ -8,6 +8,7 @@ from tempgen.metrics import (
     IMAGE_METRICS,
     NO_IMAGE,
     ImageSuite,
+    engine,
     pixcorr,
     shuffled_chance,
     ssim,
@@ -15,7 +16,6 @@ from tempgen.metrics import (
     ssim_moments,
     two_way_identification,
 )
-from tempgen.metrics import suite as suite_module
 
 
 def _reconstructions(n_trials=40, n_images=10):
@@ -29,7 +29,7 @@ def _reconstructions(n_trials=40, n_images=10):
 
 @pytest.mark.parametrize("block_values", [1, 2**22])
 def test_one_pass_equals_the_single_metrics_for_each_target(monkeypatch, block_values):
-    monkeypatch.setattr(suite_module, "_BLOCK_VALUES", block_values)
+    monkeypatch.setattr(engine, "_BLOCK_VALUES", block_values)
     seen, reconstructed, targets = _reconstructions()
     scores = ImageSuite(seen).score(reconstructed, target_images=targets)
     assert set(scores.score) == set(scores.chance) == set(IMAGE_METRICS)
@@ -73,6 +73,13 @@ def test_measured_chance_is_the_mean_over_all_images_but_the_trials_own():
     assert chance["identification"] == 0.5
 
 
+def test_an_image_that_is_two_targets_of_a_trial_is_left_out_of_its_chance_once():
+    seen, reconstructed, targets = _reconstructions()
+    once = ImageSuite(seen).score(reconstructed, target_images=targets)
+    twice = ImageSuite(seen).score(reconstructed, target_images={**targets, "next": targets["current"]})
+    assert twice.chance == pytest.approx(once.chance, abs=1e-6)
+
+
 def test_a_decoder_that_draws_the_mean_image_scores_at_the_measured_chance():
     seen, _, targets = _reconstructions(n_images=10)
     shared = 0.5 * seen + 0.5 * seen[0]  # images with structure in common
@@ -105,7 +112,7 @@ def test_reconstructions_of_another_size_and_pools_of_one_are_refused():
 def test_only_the_chosen_metrics_are_computed_and_they_are_the_same(chosen):
     seen, reconstructed, targets = _reconstructions()
     whole = ImageSuite(seen).score(reconstructed, target_images=targets)
-    part = ImageSuite(seen, chosen).score(reconstructed, target_images=targets)
+    part = ImageSuite(seen, metrics=chosen).score(reconstructed, target_images=targets)
     assert list(part.score) == list(part.chance) == chosen
     for name in chosen:
         np.testing.assert_array_equal(part.score[name], whole.score[name])
@@ -113,7 +120,7 @@ def test_only_the_chosen_metrics_are_computed_and_they_are_the_same(chosen):
 
 def test_small_images_can_be_scored_without_ssim():
     small = np.random.default_rng(0).random((4, 8, 8, 3))
-    scores = ImageSuite(small, ["pixcorr"]).score(small, target_images={"current": np.arange(4)})
+    scores = ImageSuite(small, metrics=["pixcorr"]).score(small, target_images={"current": np.arange(4)})
     np.testing.assert_allclose(scores.score["pixcorr"], 1, atol=1e-6)
     with pytest.raises(MetricError, match="SSIM"):
         ImageSuite(small)
@@ -121,4 +128,4 @@ def test_small_images_can_be_scored_without_ssim():
 
 def test_unknown_metric_is_refused_with_the_known_ones():
     with pytest.raises(MetricError, match="pixcorr, ssim, identification"):
-        ImageSuite(np.zeros((2, 16, 16, 3)), ["clip"])
+        ImageSuite(np.zeros((2, 16, 16, 3)), metrics=["clip"])
