@@ -7,8 +7,7 @@ come, one cell at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,92 +15,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempgen.errors import ResultsError
-from tempgen.metrics import NO_IMAGE, ImageScores, ImageSuite, Metric, label_accuracy
-from tempgen.results import SCORE_DIMS
+from tempgen.generalization.permutations import Permutations
+from tempgen.generalization.scorers import Scorer
+from tempgen.metrics import ImageScores, Metric
+from tempgen.results import BASELINE_DIMS, NULL_DIMS, SCORE_DIMS
 from tempgen.windows import Window
 
 Cell = tuple[int, int]
 TRIAL_COORDS = ("session", "run", "image_id", "repetition", "onset_tr")
-
-
-class Scorer(Protocol):
-    """Scores the predictions of one cell against the images of each trial and of its neighbours."""
-
-    @property
-    def metrics(self) -> Sequence[Metric]:
-        """What is scored."""
-        ...
-
-    def score(
-        self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]
-    ) -> ImageScores:
-        """Per metric: scores (n_targets, n_trials), NaN where a trial has no such image (-1), and the chance level."""
-        ...
-
-
-@dataclass(frozen=True)
-class ImageScorer:
-    """Reconstructed images are compared with the seen ones by an image suite.
-
-    Attributes
-    ----------
-    suite : ImageSuite
-        Holds the distinct seen images; positions in it are positions in ``image_ids``.
-    image_ids : array of int, shape (n_images,)
-        Ascending.
-    metrics : sequence of Metric
-    """
-
-    suite: ImageSuite
-    image_ids: NDArray[np.int64]
-    metrics: Sequence[Metric]
-
-    def score(
-        self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]
-    ) -> ImageScores:
-        """Compare reconstructions (n_trials, height, width, 3) in [0, 1] with every target."""
-        positions = {
-            name: np.where(ids < 0, NO_IMAGE, np.searchsorted(self.image_ids, ids))
-            for name, ids in target_images.items()
-        }
-        return self.suite.score(predictions, target_images=positions)
-
-
-@dataclass(frozen=True)
-class LabelScorer:
-    """The largest of the predicted one-hot outputs names the label; accuracy is 0 or 1 per trial.
-
-    Chance is measured: a decoder that always names the most frequent label is right as often as that label occurs.
-    """
-
-    metric: Metric
-
-    @property
-    def metrics(self) -> Sequence[Metric]:
-        """Accuracy alone."""
-        return (self.metric,)
-
-    def score(
-        self, predictions: NDArray[np.float32], target_images: Mapping[str, NDArray[np.int64]]
-    ) -> ImageScores:
-        """Compare the predicted label with that of every target."""
-        predicted = predictions.argmax(axis=1)
-        accuracy = [
-            label_accuracy(seen_labels=labels, predicted_labels=predicted)
-            for labels in target_images.values()
-        ]
-        seen = target_images.get("current", next(iter(target_images.values())))
-        return ImageScores(
-            {self.metric.name: np.stack(accuracy)}, {self.metric.name: _shuffled_accuracy(seen, predicted)}
-        )
-
-
-def _shuffled_accuracy(seen: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
-    """Expected accuracy if the seen labels were dealt to the trials at random: sum over labels of both shares."""
-    there = seen >= 0
-    n_labels = int(max(seen.max(), predicted.max())) + 1
-    shares = [np.bincount(labels[there], minlength=n_labels) / there.sum() for labels in (seen, predicted)]
-    return float(shares[0] @ shares[1])
 
 
 def cells_to_score(
@@ -131,6 +52,7 @@ def evaluate_predictions(
     train_deltas: Sequence[int],
     test_deltas: Sequence[int],
     window: Window,
+    permutations: Permutations | None = None,
 ) -> xr.Dataset:
     """Score predictions cell by cell and gather the scores: `score_predictions` and `gather_scores`.
 
@@ -147,6 +69,8 @@ def evaluate_predictions(
         Labels of the axes (TRs), ascending.
     window : Window
         For the seconds of the labels.
+    permutations : Permutations, optional
+        Of the trials, for the mean scores with the current images permuted.
 
     Returns
     -------
@@ -159,13 +83,16 @@ def evaluate_predictions(
         If a prediction comes for a lag that is not on the axes.
     """
     return gather_scores(
-        score_predictions(predictions, scorer=scorer, trials=trials, targets=targets),
+        score_predictions(
+            predictions, scorer=scorer, trials=trials, targets=targets, permutations=permutations
+        ),
         metrics=scorer.metrics,
         trials=trials,
         targets=targets,
         train_deltas=train_deltas,
         test_deltas=test_deltas,
         window=window,
+        permutations=permutations,
     )
 
 
@@ -175,11 +102,14 @@ def score_predictions(
     scorer: Scorer,
     trials: pd.DataFrame,
     targets: Sequence[str],
+    permutations: Permutations | None = None,
 ) -> Iterator[tuple[Cell, ImageScores]]:
     """Scores of each cell as its predictions come; parameters as in `evaluate_predictions`."""
     target_images = {name: trials[_column(name)].to_numpy() for name in targets}
+    order = None if permutations is None or "current" not in target_images else permutations.order
     for train_delta, test_delta, predicted in predictions:
-        yield (train_delta, test_delta), scorer.score(predicted, target_images)
+        scores = scorer.score(predicted, target_images, permutations=order)
+        yield (train_delta, test_delta), scores
 
 
 def gather_scores(
@@ -191,6 +121,7 @@ def gather_scores(
     train_deltas: Sequence[int],
     test_deltas: Sequence[int],
     window: Window,
+    permutations: Permutations | None = None,
 ) -> xr.Dataset:
     """The result that cells make up; parameters as in `evaluate_predictions`.
 
@@ -199,28 +130,70 @@ def gather_scores(
     ResultsError
         If a cell is not on the axes.
     """
-    shape = (len(train_deltas), len(test_deltas), len(targets), len(trials))
-    scores = {metric.name: np.full(shape, np.nan, dtype=np.float32) for metric in metrics}
-    chances = {metric.name: np.full(shape[:2], np.nan, dtype=np.float32) for metric in metrics}
+    n_cells = (len(train_deltas), len(test_deltas))
+    empty = {name: (*n_cells, len(targets), len(trials)) for name in (metric.name for metric in metrics)}
+    arrays = {
+        name: np.full(shape, np.nan, dtype=np.float32)
+        for name, shape in [*empty.items(), *((f"{name}_chance", n_cells) for name in empty)]
+    }
     row, column = ({delta: k for k, delta in enumerate(deltas)} for deltas in (train_deltas, test_deltas))
     for (train_delta, test_delta), cell_scores in scored:
         if train_delta not in row or test_delta not in column:
             raise ResultsError(
                 f"A prediction came for cell ({train_delta}, {test_delta}), which is not on the axes."
             )
-        cell = row[train_delta], column[test_delta]
-        for metric in metrics:
-            scores[metric.name][cell] = cell_scores.score[metric.name]
-            chances[metric.name][cell] = cell_scores.chance[metric.name]
+        for name, values in _variables(cell_scores).items():
+            if name not in arrays:
+                arrays[name] = np.full((*n_cells, *np.shape(values)), np.nan, dtype=np.float32)
+            arrays[name][row[train_delta], column[test_delta]] = values
+    drawn = {} if permutations is None else permutations.attrs()
     variables: dict[str, Any] = {}
     for metric in metrics:
-        variables[metric.name] = (SCORE_DIMS, scores[metric.name], metric.attrs())
-        variables[f"{metric.name}_chance"] = (
-            SCORE_DIMS[:2],
-            chances[metric.name],
-            {"long_name": f"{metric.long_name} with images of other trials", "units": "1"},
-        )
+        variables |= _described(metric, arrays, drawn)
     return xr.Dataset(variables, coords=lag_coords(trials, targets, train_deltas, test_deltas, window))
+
+
+def _variables(scores: ImageScores) -> dict[str, Any]:
+    """What one cell gives, by the variable that it belongs to."""
+    parts: dict[str, Mapping[str, Any]] = {
+        "": scores.score,
+        "_chance": scores.chance,
+        "_baseline": scores.baseline,
+        "_null": scores.null,
+    }
+    return {f"{name}{part}": values for part, of in parts.items() for name, values in of.items()}
+
+
+def _described(
+    metric: Metric, arrays: Mapping[str, NDArray[np.float32]], drawn: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The variables of one metric with dims and attributes; baseline and permutations where they were computed."""
+    name, label = metric.name, metric.long_name
+    chance = {"long_name": f"{label} with images of other trials", "units": "1"}
+    variables: dict[str, Any] = {
+        name: (SCORE_DIMS, arrays[name], metric.attrs()),
+        f"{name}_chance": (SCORE_DIMS[:2], arrays[f"{name}_chance"], chance),
+    }
+    if f"{name}_baseline" in arrays:
+        baseline = {
+            "long_name": f"{label} of a reconstruction that is independent of the image",
+            "units": "1",
+            "target": "current",
+            "description": "row mean + column mean - grand mean over mismatched pairs of reconstruction and image",
+        }
+        variables[f"{name}_baseline"] = (BASELINE_DIMS, arrays[f"{name}_baseline"], baseline)
+    if f"{name}_null" in arrays:
+        null = {
+            "long_name": f"{label}, mean over trials with permuted images",
+            "units": "1",
+            "target": "current",
+        }
+        variables[f"{name}_null"] = (
+            NULL_DIMS,
+            np.moveaxis(arrays[f"{name}_null"], -1, 0),
+            null | dict(drawn),
+        )
+    return variables
 
 
 def _column(target: str) -> str:

@@ -27,7 +27,7 @@ def headline(results: xr.Dataset) -> list[str]:
         chance = results[f"{metric}_chance"]
         own_lag = mean.train_delta == mean.test_delta
         peaks = {
-            "General": mean.sel(train_delta=[general_delta]),
+            "General": mean.where(mean.train_delta == general_delta),
             "Specialized": mean.where(own_lag),
         }
         described = [
@@ -35,7 +35,8 @@ def headline(results: xr.Dataset) -> list[str]:
             for name, scores in peaks.items()
             if scores.notnull().any()
         ]
-        lines.append(f"{metric}: {', '.join(described)}")
+        if described:
+            lines.append(f"{metric}: {', '.join(described)}")
     return lines
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempgen.errors import ResultsError
-from tempgen.generalization.summary import Decoder
+from tempgen.generalization.selection import Decoder
 
 __all__ = ["lag_images"]
 

@@ -1,54 +1,16 @@
-"""Curves and matrices cut from a planted result."""
+"""Curves cut from a planted result."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from tempgen.errors import ResultsError
-from tempgen.generalization.summary import generalization_matrix, lag_curve
-from tempgen.metrics import IMAGE_METRICS
-
-DELTAS = np.arange(-2, 5)
-TR_S = 4 / 3
-
-
-def _results(n_trials=30, n_images=10, *, measured_chance=True):
-    """A score that says which cell it comes from: 10 * train + test, and 1000 for the next image, plus noise."""
-    rng = np.random.default_rng(0)
-    cell = 10.0 * DELTAS[:, None] + DELTAS
-    noise = rng.normal(0, 0.1, size=(len(DELTAS), len(DELTAS), 3, n_trials))
-    scores = (cell[:, :, None, None] + np.array([-1000, 0, 1000])[:, None] + noise).astype(np.float32)
-    dims = ("train_delta", "test_delta", "target", "trial")
-    results = xr.Dataset(
-        {
-            "identification": (dims, scores, IMAGE_METRICS["identification"].attrs()),
-            "pixcorr": (dims, scores / 100, IMAGE_METRICS["pixcorr"].attrs()),
-        },
-        coords={
-            "train_delta": DELTAS,
-            "test_delta": DELTAS,
-            "train_lag_s": ("train_delta", (DELTAS + 8) * TR_S),
-            "lag_s": ("test_delta", (DELTAS + 8) * TR_S),
-            "target": ["previous", "current", "next"],
-            "image_id": ("trial", np.arange(n_trials) % n_images),
-            "run": ("trial", np.arange(n_trials) // 10),
-        },
-        attrs={
-            "n_tr": 3,
-            "tr_s": TR_S,
-            "start_tr": 2,
-            "soa_s": 4.0,
-            "data_kind": "simulated",
-            "subject": "subj01",
-        },
-    )
-    if measured_chance:
-        results["pixcorr_chance"] = (("train_delta", "test_delta"), cell / 1000)
-    return results
+from tempgen.generalization import lag_curve
+from tests.generalization.planted_lags import DELTAS, TR_S, planted_lags
 
 
 def test_general_is_the_row_of_the_decoder_trained_at_zero():
-    curve = lag_curve(_results(), "identification", decoder="general", n_draws=50)
+    curve = lag_curve(planted_lags(), "identification", decoder="general", n_draws=50)
     np.testing.assert_array_equal(curve.test_delta, DELTAS)
     np.testing.assert_allclose(curve["mean"], DELTAS, atol=0.1)
     np.testing.assert_allclose(curve.lag_s, (DELTAS + 8) * TR_S)
@@ -58,13 +20,13 @@ def test_general_is_the_row_of_the_decoder_trained_at_zero():
 
 def test_general_follows_the_lag_it_was_trained_at_where_the_results_name_another():
     curve = lag_curve(
-        _results().assign_attrs(general_delta=2), "identification", decoder="general", n_draws=20
+        planted_lags().assign_attrs(general_delta=2), "identification", decoder="general", n_draws=20
     )
     np.testing.assert_allclose(curve["mean"], 20 + DELTAS, atol=0.1)
 
 
 def test_specialized_is_the_diagonal_where_both_lags_exist():
-    results = _results().isel(train_delta=[0, 2, 5])
+    results = planted_lags().isel(train_delta=[0, 2, 5])
     curve = lag_curve(results, "identification", decoder="specialized", n_draws=20)
     np.testing.assert_array_equal(curve.test_delta, [-2, 0, 3])
     np.testing.assert_allclose(curve["mean"], [-22, 0, 33], atol=0.1)
@@ -72,46 +34,46 @@ def test_specialized_is_the_diagonal_where_both_lags_exist():
 
 
 def test_the_target_is_that_asked_for():
-    curve = lag_curve(_results(), "identification", decoder="general", target="next", n_draws=20)
+    curve = lag_curve(planted_lags(), "identification", decoder="general", target="next", n_draws=20)
     np.testing.assert_allclose(curve["mean"], 1000 + DELTAS, atol=0.1)
     assert curve.attrs["target"] == "next"
 
 
 def test_chance_is_the_measured_one_of_each_cell_or_the_metrics_own():
-    results = _results()
+    results = planted_lags()
     specialized = lag_curve(results, "pixcorr", decoder="specialized", n_draws=20)
     np.testing.assert_allclose(specialized.chance, 11 * DELTAS / 1000)
     assert "other trials" in specialized.attrs["chance_label"]
     fixed = lag_curve(results, "identification", decoder="general", n_draws=20)
     np.testing.assert_array_equal(fixed.chance, 0.5)
     assert fixed.attrs["chance_label"] == "chance"
-    unknown = lag_curve(_results(measured_chance=False), "pixcorr", decoder="general", n_draws=20)
+    unknown = lag_curve(planted_lags(measured_chance=False), "pixcorr", decoder="general", n_draws=20)
     assert np.isnan(unknown.chance).all()
 
 
 def test_attributes_name_the_interval_the_counts_and_the_data():
-    attrs = lag_curve(_results(), "pixcorr", decoder="general", n_draws=20, level=0.9).attrs
+    attrs = lag_curve(planted_lags(), "pixcorr", decoder="general", n_draws=20, level=0.9).attrs
     assert attrs["interval"] == "90 % bootstrap interval over images"
     assert (attrs["n_trials"], attrs["n_images"], attrs["n_units"], attrs["n_draws"]) == (30, 10, 10, 20)
     assert (attrs["long_name"], attrs["data_kind"], attrs["soa_s"]) == ("PixCorr", "simulated", 4.0)
-    by_run = lag_curve(_results(), "pixcorr", decoder="general", n_draws=20, unit="run").attrs
+    by_run = lag_curve(planted_lags(), "pixcorr", decoder="general", n_draws=20, unit="run").attrs
     assert (by_run["interval"], by_run["n_units"]) == ("95 % bootstrap interval over runs", 3)
 
 
 def test_curves_survive_netcdf(tmp_path):
-    curve = lag_curve(_results(), "pixcorr", decoder="specialized", n_draws=20)
+    curve = lag_curve(planted_lags(), "pixcorr", decoder="specialized", n_draws=20)
     curve.to_netcdf(tmp_path / "curve.nc", engine="h5netcdf")
     xr.testing.assert_identical(xr.load_dataset(tmp_path / "curve.nc", engine="h5netcdf"), curve)
 
 
 def test_the_same_seed_gives_the_same_interval():
-    curves = [lag_curve(_results(), "pixcorr", decoder="general", n_draws=20, seed=s) for s in (1, 1, 2)]
+    curves = [lag_curve(planted_lags(), "pixcorr", decoder="general", n_draws=20, seed=s) for s in (1, 1, 2)]
     xr.testing.assert_identical(curves[0], curves[1])
     assert not curves[0].equals(curves[2])
 
 
 def test_trials_without_a_previous_image_do_not_count():
-    results = _results()
+    results = planted_lags()
     results["identification"][:, :, 0, :6] = np.nan
     curve = lag_curve(results, "identification", decoder="general", target="previous", n_draws=20)
     assert curve.attrs["n_trials"] == 24
@@ -122,58 +84,23 @@ def test_trials_without_a_previous_image_do_not_count():
 
 
 def test_lags_that_were_not_computed_are_nan_in_the_curve():
-    results = _results()
+    results = planted_lags()
     results["identification"][:, 3] = np.nan
     curve = lag_curve(results, "identification", decoder="general", n_draws=20)
     np.testing.assert_array_equal(np.isnan(curve["mean"]), np.arange(len(DELTAS)) == 3)
     np.testing.assert_array_equal(np.isnan(curve.low), np.arange(len(DELTAS)) == 3)
 
 
-def test_matrix_is_the_mean_of_each_cell_and_says_which_windows_share_volumes():
-    results = _results()
-    results["pixcorr"][1, 2] = np.nan
-    matrix = generalization_matrix(results, "pixcorr")
-    assert matrix.dims == ("train_delta", "test_delta")
-    assert np.isnan(matrix[1, 2])
-    assert np.isnan(matrix.chance[1, 2])
-    assert float(matrix.sel(train_delta=1, test_delta=4)) == pytest.approx(0.14, abs=2e-3)
-    expected = np.abs(DELTAS[:, None] - DELTAS) < 3
-    np.testing.assert_array_equal(matrix.shares_volumes, expected)
-    assert matrix.attrs["chance"] == pytest.approx(float(matrix.chance.mean()))
-    assert matrix.attrs["metric"] == "pixcorr"
-    np.testing.assert_allclose(matrix.train_lag_s, matrix.lag_s)
-
-
-def test_a_matrix_above_chance_subtracts_each_cells_own_level():
-    results = _results()
-    results["pixcorr"][1, 2] = np.nan
-    raw = generalization_matrix(results, "pixcorr")
-    above = generalization_matrix(results, "pixcorr", above_chance=True)
-    np.testing.assert_allclose(above, raw - raw.chance)
-    np.testing.assert_array_equal(above.chance, np.where(np.isnan(raw), np.nan, 0))
-    assert (above.attrs["chance"], above.attrs["long_name"]) == (0, "PixCorr above chance")
-    fixed = generalization_matrix(results, "identification", above_chance=True)
-    np.testing.assert_allclose(fixed, generalization_matrix(results, "identification") - 0.5)
-
-
 @pytest.mark.parametrize("decoder", ["general", "specialized"])
 def test_a_curve_above_chance_is_shifted_with_its_interval(decoder):
     raw, above = (
-        lag_curve(_results(), "pixcorr", decoder=decoder, n_draws=20, above_chance=above_chance)
+        lag_curve(planted_lags(), "pixcorr", decoder=decoder, n_draws=20, above_chance=above_chance)
         for above_chance in (False, True)
     )
     for name in ("mean", "low", "high", "chance"):
         np.testing.assert_allclose(above[name], raw[name] - raw.chance, atol=1e-12)
     assert above.attrs["long_name"] == "PixCorr above chance"
     assert "chance is taken as known" in above.attrs["interval_method"]
-
-
-def test_nothing_is_subtracted_where_chance_is_not_known():
-    results = _results(measured_chance=False)
-    with pytest.raises(ResultsError, match=r"Chance is not known at 49 of the 49 .* pixcorr"):
-        generalization_matrix(results, "pixcorr", above_chance=True)
-    with pytest.raises(ResultsError, match="Chance is not known at 7 of the 7"):
-        lag_curve(results, "pixcorr", decoder="general", n_draws=5, above_chance=True)
 
 
 @pytest.mark.parametrize(
@@ -187,31 +114,22 @@ def test_nothing_is_subtracted_where_chance_is_not_known():
 )
 def test_what_the_results_lack_is_named_with_what_they_have(arguments, complaint):
     with pytest.raises(ResultsError, match=complaint):
-        lag_curve(_results(), **({"metric": "pixcorr", "decoder": "general", "n_draws": 10} | arguments))
+        lag_curve(planted_lags(), **({"metric": "pixcorr", "decoder": "general", "n_draws": 10} | arguments))
 
 
 def test_a_decoder_that_was_not_evaluated_is_refused():
     with pytest.raises(ResultsError, match=r"no General decoder.*Train it first"):
-        lag_curve(_results().sel(train_delta=[1, 2]), "pixcorr", decoder="general")
+        lag_curve(planted_lags().sel(train_delta=[1, 2]), "pixcorr", decoder="general")
     with pytest.raises(ResultsError, match="at its own lag"):
-        lag_curve(_results().sel(train_delta=[1], test_delta=[2]), "pixcorr", decoder="specialized")
-    only_general = _results()
+        lag_curve(planted_lags().sel(train_delta=[1], test_delta=[2]), "pixcorr", decoder="specialized")
+    only_general = planted_lags()
     only_general["pixcorr"] = only_general.pixcorr.where(only_general.train_delta == 1)
     with pytest.raises(ResultsError, match="no pixcorr of the general decoder"):
         lag_curve(only_general, "pixcorr", decoder="general")
 
 
-def test_a_matrix_without_scores_or_without_window_is_refused():
-    results = _results()
-    results["pixcorr"][:] = np.nan
-    with pytest.raises(ResultsError, match="in any cell"):
-        generalization_matrix(results, "pixcorr")
-    with pytest.raises(ResultsError, match="n_tr"):
-        generalization_matrix(_results().drop_attrs(), "identification")
-
-
 def test_a_single_unit_gives_a_curve_without_an_interval():
-    results = _results()
+    results = planted_lags()
     one_run = results.assign_coords(run=("trial", np.zeros(results.sizes["trial"], dtype=int)))
     curve = lag_curve(one_run, "pixcorr", decoder="general", unit="run", n_draws=20)
     assert curve["mean"].notnull().any()
@@ -221,7 +139,7 @@ def test_a_single_unit_gives_a_curve_without_an_interval():
 
 def test_images_shown_three_times_count_once():
     """Equal scores of repetitions: the interval over images is about sqrt(3) times as wide as that over trials."""
-    results = _results()
+    results = planted_lags()
     n_images = 60
     per_image = np.random.default_rng(0).normal(size=n_images)
     shape = (len(results.train_delta), len(results.test_delta), len(results.target), 3 * n_images)
@@ -237,3 +155,10 @@ def test_images_shown_three_times_count_once():
         curve = lag_curve(repeated, "pixcorr", decoder="general", unit=unit, n_draws=2000)
         width[unit] = float((curve["high"] - curve["low"]).mean())
     assert width["image_id"] / width["trial"] == pytest.approx(np.sqrt(3), rel=0.15)
+
+
+def test_nothing_is_subtracted_from_a_curve_where_chance_is_not_known():
+    with pytest.raises(ResultsError, match="Chance is not known at 7 of the 7"):
+        lag_curve(
+            planted_lags(measured_chance=False), "pixcorr", decoder="general", n_draws=5, above_chance=True
+        )
