@@ -23,6 +23,12 @@ _PUBLIC = {
     "generalization_matrix": "tempgen.generalization",
     "lag_images": "tempgen.generalization",
     "score_table": "tempgen.generalization",
+    "summary_table": "tempgen.generalization",
+    "cluster_test": "tempgen.generalization",
+    "max_statistic_test": "tempgen.generalization",
+    "score_intervals": "tempgen.generalization",
+    "score_reconstructions": "tempgen.workflow",
+    "cross_condition": "tempgen.workflow.conditions",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -6,6 +6,13 @@
   or after it in the run, if no blank lies between.
 - Beside each metric stands ``METRIC_chance`` (train_delta, test_delta): its score when reconstructions meet the images of
   other trials, measured on the same reconstructions.
+- ``METRIC_baseline`` (train_delta, test_delta, trial): what the trial would score with its current image if its
+  reconstruction were independent of it: the mean of this reconstruction with other trials' images + the mean of other
+  reconstructions with this image - the mean of all such pairs. Score - baseline has mean 0 then, trial by trial free of how
+  popular an image and how typical a reconstruction is.
+- ``METRIC_null`` (permutation, train_delta, test_delta), of metrics that correlate features and of accuracy: mean score over
+  trials with the current images permuted among the trials of a run, the same permutations in all cells. Older results have
+  neither; nor has one without the target ``current``.
 - Coordinates of the trials (``subject``, ``session``, ``run``, ``image_id``, ``repetition``, ``onset_tr``) make any grouping one line.
 - Attributes say how the result was made; they are numbers and text, so that zarr and netCDF keep them.
 """
@@ -27,6 +34,8 @@ if TYPE_CHECKING:
 RESULTS_FORMAT = 1
 """Changes when an older result can no longer be read."""
 SCORE_DIMS = ("train_delta", "test_delta", "target", "trial")
+BASELINE_DIMS = ("train_delta", "test_delta", "trial")
+NULL_DIMS = ("permutation", "train_delta", "test_delta")
 
 
 def metrics_of(results: xr.Dataset) -> list[str]:

@@ -33,6 +33,12 @@ Delta = Annotated[
     str | None,
     typer.Option("--delta", help="Lags in TRs: -2..13, -3,0,3 or 5.", show_default=False, metavar="LAGS"),
 ]
+TrainDelta = Annotated[
+    str | None,
+    typer.Option(
+        "--train-delta", help="Train lags that are scored; default: all.", show_default=False, metavar="LAGS"
+    ),
+]
 
 Decoder = Annotated[
     str | None,
@@ -45,6 +51,15 @@ Backbone = Annotated[
     typer.Option(
         "--backbone",
         help="Diffusion model: scenes, versatile-diffusion or a folder.",
+        show_default=False,
+        metavar="NAME",
+    ),
+]
+SuiteName = Annotated[
+    str | None,
+    typer.Option(
+        "--suite",
+        help="Metrics: pixels, scenes, paper, mindeye, brain-diffuser; default: scenes for simulated subjects, else pixels.",
         show_default=False,
         metavar="NAME",
     ),

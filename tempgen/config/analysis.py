@@ -8,11 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from tempgen.config.decoder import DecoderConfig, RidgeConfig, makes_images_by_diffusion
+from tempgen.config.evaluation import EvaluationConfig
+from tempgen.config.inputs import InputsConfig
 from tempgen.config.recording import DataConfig
 from tempgen.config.section import Deltas, Section
+from tempgen.config.split import SplitConfig
 from tempgen.windows import DEFAULT_DELTAS, DEFAULT_N_TR, DEFAULT_T0_S, Window, format_deltas
 
 
@@ -48,44 +51,6 @@ class WindowConfig(Section):
         return window if self.start_tr is None else Window(self.start_tr, window.n_tr, tr_s)
 
 
-class SplitConfig(Section):
-    """Which trials train and which test."""
-
-    kind: Literal["time-resolved", "nsd-standard"] = Field(
-        "time-resolved",
-        description="By run, or NSD's shared 1,000 images as the test set. Source: Dynadiff, Figures 4 and 5.",
-    )
-    test_fraction: float = Field(
-        45 / 480, gt=0, lt=1, description="Share of the runs that test. Source: Dynadiff: 45 of 480 runs."
-    )
-    n_test_runs: int | None = Field(
-        None, ge=1, description="The same as a count, instead of test_fraction. Source: off unless given."
-    )
-    fold: int = Field(
-        0,
-        ge=0,
-        description="Which group of test runs, in the seeded order: folds 0, 1, ... share no run. Source: cross-validation.",
-    )
-    image_disjoint: bool = Field(
-        True,
-        description=(
-            "Drop training trials of images that occur in test runs (needs images, not mere labels). "
-            "Source: house choice; the paper's own split allows repeats: false."
-        ),
-    )
-    seed: int = Field(0, ge=0, description="Seed of the choice of runs. Source: convention.")
-
-    @model_validator(mode="after")
-    def _no_unused_keys(self) -> Self:
-        if self.kind == "nsd-standard":
-            self.refuse_unused(
-                ("test_fraction", "n_test_runs", "fold", "seed", "image_disjoint"), because="by nsd-standard"
-            )
-        if self.n_test_runs is not None:
-            self.refuse_unused(("test_fraction",), because="beside n_test_runs")
-        return self
-
-
 class TrainingConfig(Section):
     """At which lags decoders are fitted, and on what."""
 
@@ -101,70 +66,6 @@ class TrainingConfig(Section):
             "Source: the demo needs no GPU."
         ),
     )
-
-
-class EvaluationConfig(Section):
-    """At which lags decoders are scored, and how."""
-
-    deltas: Deltas | None = Field(
-        None, description="Test lags (TRs); null: those of the training. Source: Dynadiff, Figure 5."
-    )
-    matrix: bool = Field(
-        False,
-        description="Score every train lag at every test lag. Source: temporal generalization (King 2014).",
-    )
-    targets: tuple[Literal["previous", "current", "next"], ...] = Field(
-        ("previous", "current", "next"),
-        min_length=1,
-        description="Images that a reconstruction is compared with. Source: Dynadiff, Figure 4.",
-    )
-    metrics: tuple[str, ...] | None = Field(
-        None,
-        min_length=1,
-        description="Names of metrics; null: all of the suite that fits the data. Source: off unless given.",
-    )
-    image_size: int | None = Field(
-        None,
-        ge=8,
-        description="Pixels a side at which images are compared; null: the store's. Source: off unless given.",
-    )
-    max_trials: int | None = Field(
-        None,
-        ge=2,
-        description=(
-            "Test trials that are reconstructed and scored, the same at every lag; null: all. For decoders that take "
-            "long for an image. Source: off unless given."
-        ),
-    )
-    seed: int = Field(0, ge=0, description="Seed of the choice of trials. Source: convention.")
-    keep_reconstructions: int | str = Field(
-        "none",
-        description=(
-            "Reconstructions kept beside their seen images: none, all, or of how many test trials. Source: scores "
-            "need none."
-        ),
-    )
-    max_kept_gb: float = Field(
-        4.0,
-        gt=0,
-        description="Most that they may take on disk (GB); asked before they are made. Source: house choice.",
-    )
-
-    @field_validator("keep_reconstructions")
-    @classmethod
-    def _some_all_or_none(cls, keep: int | str) -> int | str:
-        if keep not in ("none", "all") and (isinstance(keep, str) or keep < 1):
-            raise ValueError(f"write none, all, or of how many trials, at least 1; got {keep!r}")
-        return keep
-
-    @model_validator(mode="after")
-    def _no_more_kept_than_scored(self) -> Self:
-        keep = self.keep_reconstructions
-        if isinstance(keep, int) and self.max_trials is not None and keep > self.max_trials:
-            raise ValueError(
-                f"keep_reconstructions is {keep}, but max_trials lets only {self.max_trials} be reconstructed"
-            )
-        return self
 
 
 class FiguresConfig(Section):
@@ -187,6 +88,13 @@ class FiguresConfig(Section):
         ge=1,
         description="Test trials whose reconstructions are drawn, of those kept. Source: house choice.",
     )
+    blur_faces: bool = Field(
+        False,
+        description=(
+            "Blur faces in the images that are drawn (needs the extra faces); scores are of the images as they are. "
+            "Source: Dynadiff's figures do; simulated scenes have none."
+        ),
+    )
     formats: tuple[Literal["png", "svg", "pdf"], ...] = Field(
         ("png", "svg"), description="File formats. Source: what journals take."
     )
@@ -203,6 +111,7 @@ class Analysis(Section):
         description="Where everything is written; null: outputs/NAME of the current folder. Source: off unless given.",
     )
     data: DataConfig = Field(DataConfig(), description="The recording.")
+    inputs: InputsConfig = Field(InputsConfig(), description="What decoders see of it.")
     window: WindowConfig = Field(WindowConfig(), description="The window of BOLD.")
     split: SplitConfig = Field(SplitConfig(), description="Training and test trials.")
     decoder: DecoderConfig = Field(RidgeConfig(), description="The decoder; each kind has its own keys.")
@@ -213,7 +122,21 @@ class Analysis(Section):
     @model_validator(mode="after")
     def _no_unused_keys(self) -> Self:
         if not makes_images_by_diffusion(self.decoder):
-            self.figures.refuse_unused(("beside", "n_trials"), because="by a decoder without diffusion")
+            self.figures.refuse_unused(
+                ("beside", "n_trials", "blur_faces"), because="by a decoder without diffusion"
+            )
+        unfitted = set(self.evaluated_train_deltas) - set(self.fitted_deltas)
+        if unfitted:
+            raise ValueError(
+                f"evaluation.train_deltas asks for decoders at lags {format_deltas(unfitted)}, trained are those at "
+                f"{format_deltas(self.fitted_deltas)}: see training.deltas"
+            )
+        general, tests = self.training.general_delta, self.evaluated_deltas
+        if not self.evaluation.matrix and not {general, *tests} & set(self.evaluated_train_deltas):
+            raise ValueError(
+                f"evaluation.train_deltas leaves neither the General decoder (lag {general}) nor one that is tested at its own "
+                f"lag ({format_deltas(tests)}): set evaluation.matrix: true"
+            )
         return self
 
     @property
@@ -225,6 +148,12 @@ class Analysis(Section):
     def fitted_deltas(self) -> tuple[int, ...]:
         """Train lags of all decoders, the General one's among them, ascending."""
         return tuple(sorted({*self.training.deltas, self.training.general_delta}))
+
+    @property
+    def evaluated_train_deltas(self) -> tuple[int, ...]:
+        """Train lags whose decoders are scored: those asked for, else all that are fitted."""
+        asked = self.evaluation.train_deltas
+        return asked if asked is not None else self.fitted_deltas
 
     @property
     def evaluated_deltas(self) -> tuple[int, ...]:

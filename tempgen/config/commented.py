@@ -16,7 +16,7 @@ from tempgen.errors import ConfigError
 from tempgen.files import whole_file
 from tempgen.windows import format_deltas
 
-_DELTA_KEYS = ("deltas", "sessions")
+_DELTA_KEYS = ("deltas", "train_deltas", "sessions")
 
 
 def write_analysis(path: Path, *, source: str, data: Path | None, name: str, decoder: str = "ridge") -> Path:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tempgen.data.images import n_hdf5_images, read_hdf5_images
 from tempgen.data.nifti import read_header, read_volume_3d
 from tempgen.data.nsd_layout import (
+    NATIVE_TR_S,
     RUNS_PER_SESSION,
     STIMULUS_DATASET,
     STIMULUS_DURATION_S,
@@ -238,6 +239,6 @@ def _check_images(layout: NsdLayout, trials: pd.DataFrame) -> None:
 
 def _simulation_notes(layout: NsdLayout) -> dict[str, object]:
     if not layout.simulation_marker.is_file():
-        return {"data_kind": "real", "notes": {}}
+        return {"data_kind": "real", "notes": {}, "native_tr_s": NATIVE_TR_S}
     config = json.loads(layout.simulation_marker.read_text(encoding="utf-8"))["config"]
     return {"data_kind": "simulated", "notes": {key: str(config[key]) for key in ("code", "snr")}}

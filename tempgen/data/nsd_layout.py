@@ -11,6 +11,8 @@ from pathlib import Path
 
 TR_S = 4 / 3
 """Nominal seconds between volumes of func1pt8mm (three volumes a 4 s trial; the true resampling step is 1.33317 s)."""
+NATIVE_TR_S = 1.6
+"""Seconds between the volumes that were acquired, from which func1pt8mm was resampled by cubic interpolation."""
 N_VOLUMES = 226
 """Volumes in a NIfTI file of a run."""
 N_DESIGN_ROWS = 225

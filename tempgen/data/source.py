@@ -82,6 +82,8 @@ class Source:
         Name of image_id 0, 1, ... where the dataset has labels and no images; else empty.
     resample_tr_s : float or None
         If set, every run is resampled to this TR (the grid on which the onsets lie) from ``resample_start_s`` on.
+    native_tr_s : float or None
+        TR of the acquisition, where the files were resampled from it; None: they hold the volumes as they were acquired.
     data_kind : str
         ``"real"`` or ``"simulated"``: what every figure made of it says.
     notes : dict of str to str
@@ -100,6 +102,7 @@ class Source:
     label_names: tuple[str, ...] = ()
     resample_tr_s: float | None = None
     resample_start_s: float = 0.0
+    native_tr_s: float | None = None
     data_kind: str = "real"
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -107,3 +110,8 @@ class Source:
     def store_tr_s(self) -> float:
         """Seconds between the volumes of the store made of this source."""
         return self.tr_s if self.resample_tr_s is None else self.resample_tr_s
+
+    @property
+    def acquisition_tr_s(self) -> float:
+        """Seconds between the volumes that were acquired: what no latency can be finer than, however they were resampled."""
+        return self.tr_s if self.native_tr_s is None else self.native_tr_s

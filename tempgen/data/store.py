@@ -178,6 +178,7 @@ def store_attrs(source: Source, *, recipe: str, fingerprint: str, n_constant: in
         "layout": source.kind,
         "data_kind": source.data_kind,
         "tr_s": source.store_tr_s,
+        "native_tr_s": source.acquisition_tr_s,
         "affine": [float(value) for value in source.affine.ravel()],
         "volume_shape": [int(n) for n in source.mask.shape],
         "n_voxels_in_mask": int(source.mask.sum()),

@@ -6,16 +6,18 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempgen.data.decoder_inputs import DecoderInputs
 from tempgen.data.store import trials_of
 from tempgen.errors import WindowOutsideRunError
 from tempgen.windows import Window
 
 IN_MEMORY_BYTES = 8 * 2**30
-"""BOLD of the trials' runs up to this size is read once and kept (one NSD subject: 6.8 GB)."""
+"""Time series of the trials' runs up to this size are read once and kept (one NSD subject: 6.8 GB)."""
+ALL_VOXELS = DecoderInputs()
 
 
 class WindowDataset:
-    """BOLD windows of chosen trials at any lag.
+    """Windows of chosen trials at any lag.
 
     A trial is keyed by its row of the trials table, that is by (subject, session, run, onset).
 
@@ -27,6 +29,8 @@ class WindowDataset:
         Which trials.
     window : Window
         The unshifted window.
+    inputs : DecoderInputs
+        What is seen at each volume: all voxels unless given. Below, "voxels" are its columns, whatever they are.
 
     Attributes
     ----------
@@ -34,23 +38,43 @@ class WindowDataset:
         The chosen rows of the trials table.
     """
 
-    def __init__(self, store: xr.Dataset, trials: NDArray[np.bool_], window: Window) -> None:
+    def __init__(
+        self,
+        store: xr.Dataset,
+        trials: NDArray[np.bool_],
+        window: Window,
+        inputs: DecoderInputs = ALL_VOXELS,
+    ) -> None:
         self.window = window
         self.table = trials_of(store)[trials]
-        self._store = store
+        self._series, self._columns = store[inputs.series], inputs.columns
         self._runs, self._run_of_trial = np.unique(self.table["run"].to_numpy(), return_inverse=True)
         self._onset_tr = self.table["onset_tr"].to_numpy()
         self._run_length = self.table["run_length"].to_numpy()
-        n_bytes = len(self._runs) * store["bold"][0].nbytes
-        self._bold = store["bold"][self._runs].values if n_bytes <= IN_MEMORY_BYTES else None
+        n_bytes = len(self._runs) * self._series.sizes["volume"] * self.n_voxels * self._series.dtype.itemsize
+        self._in_memory = self._read_runs() if n_bytes <= IN_MEMORY_BYTES else None
 
     def __len__(self) -> int:
         return len(self.table)
 
     @property
     def n_voxels(self) -> int:
-        """Voxels of each volume."""
-        return int(self._store.sizes["voxel"])
+        """Voxels (or other columns) of each volume."""
+        return int(self._series.shape[2] if self._columns is None else self._columns.sum())
+
+    def _read_runs(self) -> NDArray[np.float32]:
+        """All runs of the trials, shape (n_runs, n_volumes, n_voxels)."""
+        if self._columns is None:
+            return np.asarray(self._series[self._runs].values)
+        runs = np.empty((len(self._runs), self._series.sizes["volume"], self.n_voxels), np.float32)
+        for position, run in enumerate(self._runs):  # one by one, so that the voxels left out take no memory
+            runs[position] = self._read(int(run))
+        return runs
+
+    def _read(self, run: int, volumes: slice = slice(None)) -> NDArray[np.float32]:
+        """Volumes of one run of the store, shape (n_volumes, n_voxels)."""
+        values = np.asarray(self._series[run, volumes].values)
+        return values if self._columns is None else values[:, self._columns]
 
     def volume(self, offset_tr: int) -> NDArray[np.float32]:
         """The volume ``offset_tr`` TRs after each trial's onset.
@@ -71,12 +95,12 @@ class WindowDataset:
                 f"{int(outside.sum())} of {len(rows)} trials have no volume {offset_tr} TRs after their onset in their run. "
                 "Choose trials with usable_trials or split_trials."
             )
-        if self._bold is not None:
-            return self._bold[self._run_of_trial, rows]
+        if self._in_memory is not None:
+            return self._in_memory[self._run_of_trial, rows]
         volumes = np.empty((len(rows), self.n_voxels), dtype=np.float32)
         for position, run in enumerate(self._runs):
             chosen = self._run_of_trial == position
-            volumes[chosen] = self._store["bold"][int(run)].values[rows[chosen]]
+            volumes[chosen] = self._read(int(run))[rows[chosen]]
         return volumes
 
     def windows(self, delta: int = 0) -> NDArray[np.float32]:
@@ -112,11 +136,11 @@ class WindowDataset:
                 f"{int(outside.sum())} of {len(rows)} windows at delta {delta} leave their run. "
                 "Choose trials with usable_trials or split_trials."
             )
-        if self._bold is not None:
+        if self._in_memory is not None:
             volumes = first[:, np.newaxis] + np.arange(self.window.n_tr)
-            return self._bold[self._run_of_trial[rows][:, np.newaxis], volumes]
+            return self._in_memory[self._run_of_trial[rows][:, np.newaxis], volumes]
         windows = np.empty((len(rows), self.window.n_tr, self.n_voxels), dtype=np.float32)
         for position, (row, start) in enumerate(zip(rows, first, strict=True)):
             run = int(self._runs[self._run_of_trial[row]])
-            windows[position] = self._store["bold"][run, start : start + self.window.n_tr].values
+            windows[position] = self._read(run, slice(start, start + self.window.n_tr))
         return windows

@@ -6,6 +6,7 @@ from tempgen.workflow.places import Places
 from tempgen.workflow.reconstruction import reconstruct_images
 from tempgen.workflow.recording import prepare_recording, simulate_recording
 from tempgen.workflow.run import example_results, run_analysis
+from tempgen.workflow.score import score_reconstructions
 from tempgen.workflow.training import train_decoders
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "prepare_recording",
     "reconstruct_images",
     "run_analysis",
+    "score_reconstructions",
     "simulate_recording",
     "train_decoders",
 ]

@@ -29,6 +29,7 @@ def attributes_of(sets: TrialSets, *, n_evaluated: int) -> dict[str, Any]:
         "signal": "bold",
         "general_delta": sets.analysis.training.general_delta,
         "tr_s": sets.window.tr_s,
+        **({"native_tr_s": attrs["native_tr_s"]} if "native_tr_s" in attrs else {}),  # older stores lack it
         "start_tr": sets.window.start_tr,
         "n_tr": sets.window.n_tr,
         "window": sets.window.describe(),

@@ -22,7 +22,7 @@ def cells_of(sets: TrialSets, deltas: Sequence[int] | None = None) -> set[Cell]:
     """Which (train_delta, test_delta) the analysis asks for, at all or at some of its test lags."""
     analysis = sets.analysis
     return cells_to_score(
-        analysis.fitted_deltas,
+        analysis.evaluated_train_deltas,
         analysis.evaluated_deltas if deltas is None else deltas,
         general_delta=analysis.training.general_delta,
         matrix=analysis.evaluation.matrix,

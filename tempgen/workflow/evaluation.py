@@ -12,23 +12,27 @@ import xarray as xr
 
 from tempgen.config import Analysis, fingerprint
 from tempgen.config.decoder import sampling_recipe
-from tempgen.generalization.evaluate import Cell, Scorer, gather_scores, score_predictions
+from tempgen.generalization.evaluate import Cell, gather_scores, score_predictions
 from tempgen.generalization.headline import headline
-from tempgen.metrics import IDENTIFICATION_DIRECTION, ImageScores
+from tempgen.generalization.permutations import Permutations
+from tempgen.generalization.scorers import Scorer
+from tempgen.metrics import ImageScores
 from tempgen.reconstructions import ReconstructionWriter
 from tempgen.results import metrics_of, open_results, recipe_of, write_results
 from tempgen.workflow.attributes import attributes_of
 from tempgen.workflow.cells import cells_of, decoded_cells
+from tempgen.workflow.permuted import permutations_of, permutations_recipe
 from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.reconstruction import begin_reconstructions, kept_trials, reconstruct_images
 from tempgen.workflow.recording import Say, prepare_recording
 from tempgen.workflow.scored_cells import ScoredCells
-from tempgen.workflow.scoring import check_scoring, scorer_of, shown_images
+from tempgen.workflow.scoring import check_scoring, scorer_of, scoring_attrs, scoring_recipe, shown_images
 from tempgen.workflow.training import trained_deltas
 from tempgen.workflow.trial_sets import TrialSets
 
-ONLY_KEEPING = {"keep_reconstructions", "max_kept_gb", "seed", "max_trials"}
-"""Keys of the evaluation that change no score; which trials are scored stands in the recipe by itself."""
+ELSEWHERE = {"train_deltas", "seed", "max_trials", "suite", "metrics", "identification", "n_permutations"}
+"""Keys of the evaluation whose effect stands in the recipe by itself: which trials are scored, by what."""
+CHANGE_NO_SCORE = {"keep_reconstructions", "max_kept_gb", "device", "feature_cache"}
 
 
 def evaluate_decoders(
@@ -41,19 +45,24 @@ def evaluate_decoders(
     DecoderError
         If a decoder that the analysis needs was not trained.
     ConfigError
-        If a result of another analysis is in the way, or a metric does not exist.
+        If a result of another analysis is in the way, or a suite or metric does not exist.
+    MetricError
+        If a network of the suite cannot be opened.
     """
     store = prepare_recording(analysis, say=say, overwrite=overwrite) if store is None else store
     places, sets = Places(analysis), TrialSets.of(analysis, store)
     check_scoring(sets)
     folders = trained_deltas(analysis, sets)
     general_delta = analysis.training.general_delta
+    n_permutations = analysis.evaluation.n_permutations if "current" in analysis.evaluation.targets else 0
     recipe: dict[str, Any] = {
         **sets.recipe(),
         "train_deltas": list(folders),
         "test_deltas": list(analysis.evaluated_deltas),
         "general_delta": general_delta,
-        "evaluation": analysis.evaluation.model_dump(mode="json", exclude=ONLY_KEEPING),
+        "evaluation": analysis.evaluation.model_dump(mode="json", exclude=ELSEWHERE | CHANGE_NO_SCORE),
+        "scoring": scoring_recipe(sets),
+        "permutations": permutations_recipe(n_permutations, seed=analysis.evaluation.seed),
         **({"sampling": sampling} if (sampling := sampling_recipe(analysis.decoder)) else {}),
     }
     if analysis.evaluation.max_trials is not None:
@@ -74,7 +83,19 @@ def evaluate_decoders(
     keep = analysis.evaluation.keep_reconstructions != "none"
     writer = begin_reconstructions(sets, say=say, overwrite=overwrite) if keep else None
     scorer, cells = scorer_of(sets, shown), cells_of(sets)
-    scored = dict(_scored(sets, folders, cells, scorer=scorer, trials=trials, recipe=recipe, writer=writer))
+    permutations = permutations_of(trials, n_permutations, seed=analysis.evaluation.seed)
+    scored = dict(
+        _scored(
+            sets,
+            folders,
+            cells,
+            scorer=scorer,
+            trials=trials,
+            permutations=permutations,
+            recipe=recipe,
+            writer=writer,
+        )
+    )
     if writer is not None:
         writer.finish()
         say(
@@ -88,6 +109,7 @@ def evaluate_decoders(
         train_deltas=list(folders),
         test_deltas=analysis.evaluated_deltas,
         window=sets.window,
+        permutations=permutations,
     )
     results.attrs["metrics"] = ",".join(metrics_of(results))
     results = results.assign_coords(
@@ -95,10 +117,11 @@ def evaluate_decoders(
     )
     attrs = {
         **attributes_of(sets, n_evaluated=len(windows)),
-        "identification_direction": IDENTIFICATION_DIRECTION,
+        **scoring_attrs(sets),
         "recipe": json.dumps(recipe, sort_keys=True),
     }
-    write_results(results.assign_attrs(attrs), places.results)
+    results = results.assign_attrs(attrs)
+    write_results(results, places.results)
     ScoredCells.begin(places.results, recipe).remove()
     of_all = f" of {int(sets.split.test.sum())}" if analysis.evaluation.max_trials is not None else ""
     say(f"{places.results}: {len(cells)} cells, {len(windows)}{of_all} test trials")
@@ -114,6 +137,7 @@ def _scored(
     *,
     scorer: Scorer,
     trials: Any,
+    permutations: Permutations | None,
     recipe: Mapping[str, Any],
     writer: ReconstructionWriter | None,
 ) -> Iterator[tuple[Cell, ImageScores]]:
@@ -133,6 +157,9 @@ def _scored(
             yield train, test, decoded
 
     targets = sets.analysis.evaluation.targets
-    for cell, scores in score_predictions(keeping(), scorer=scorer, trials=trials, targets=targets):
+    decoded = score_predictions(
+        keeping(), scorer=scorer, trials=trials, targets=targets, permutations=permutations
+    )
+    for cell, scores in decoded:
         done.write(cell, scores)
         yield cell, scores

@@ -13,6 +13,7 @@ from tempgen.config.decoder import makes_images_by_diffusion
 from tempgen.config.files import packaged_file
 from tempgen.errors import ConfigError, ResultsError
 from tempgen.files import whole_file
+from tempgen.plots.faces import FACES_HINT, can_blur_faces
 from tempgen.results import metrics_of, open_results
 from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.recording import Say
@@ -53,7 +54,11 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
     }
     if diffusion:
         parameters["results"] = str(places.folder.resolve())
-        parameters |= {"beside": _beside(config.beside, say), "n_trials": config.n_trials}
+        parameters |= {
+            "beside": _beside(config.beside, say),
+            "n_trials": config.n_trials,
+            "blur_faces": _blur_faces(config.blur_faces, say),
+        }
     if not overwrite and _is_drawn(executed, parameters):
         say(f"{places.figures} is done")
         return _figures_in(places.figures)
@@ -81,6 +86,13 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
     figures = _figures_in(places.figures)
     say("figures:\n" + "\n".join(f"  {path}" for path in figures))
     return figures
+
+
+def _blur_faces(wanted: bool, say: Say) -> bool:
+    """Whether faces are blurred in what is drawn: if it is wanted and can be done."""
+    if wanted and not can_blur_faces():
+        say(f"figures.blur_faces: {FACES_HINT}")
+    return wanted and can_blur_faces()
 
 
 def _beside(folder: Path | None, say: Say) -> str:

@@ -127,7 +127,7 @@ def _layout(sets: TrialSets, trials: Any, tests: Sequence[int]) -> xr.Dataset:
     table = shown_images(sets).loc[np.flatnonzero(trials)]
     image_ids = images_of(table)
     seen = as_bytes(area_average(read_seen_images(sets.store, image_ids), scored_size(sets)))
-    coords = lag_coords(table, ("current",), analysis.fitted_deltas, tests, sets.window)
+    coords = lag_coords(table, ("current",), analysis.evaluated_train_deltas, tests, sets.window)
     del coords["target"]
     coords |= {name: ("trial", table[name].to_numpy()) for name in ("previous_image", "next_image")}
     return xr.Dataset(

@@ -60,7 +60,7 @@ def open_source(analysis: Analysis) -> Source:
         roi=data.roi,
         atlases=data.atlases,
         sessions=data.sessions,
-        with_motion=data.preprocess.confounds is not False,
+        with_motion=data.preprocess.confounds is not False or analysis.inputs.kind == "motion",
     )
 
 
@@ -118,7 +118,7 @@ def prepare_recording(
             is_done(made_with, recipe, what=places.store, overwrite=overwrite, remake="tempgen prepare")
             and not recheck
         ):
-            return open_store(places.store)
+            return _with_motion(analysis, open_store(places.store), say=say)
     preprocess = analysis.data.preprocess
     if analysis.data.source == "simulated":
         simulate_recording(analysis, say=say, overwrite=overwrite)
@@ -137,4 +137,23 @@ def prepare_recording(
         overwrite=overwrite,
         say=say,
     )
+    return _with_motion(analysis, open_store(places.store), say=say)
+
+
+def _with_motion(analysis: Analysis, store: xr.Dataset, *, say: Say) -> xr.Dataset:
+    """The store, which gets the motion parameters if the analysis' decoders see them and it has none yet."""
+    if analysis.inputs.kind != "motion" or "motion" in store:
+        return store
+    from tempgen.data.motion import add_motion
+
+    places, preprocess = Places(analysis), analysis.data.preprocess
+    columns = None
+    if analysis.data.source == "simulated":
+        simulate_recording(analysis, say=say)
+    elif analysis.data.source == "bids":
+        from tempgen.data.bids import MOTION_CONFOUNDS
+
+        columns = _bids_confounds(preprocess) or MOTION_CONFOUNDS
+    add_motion(open_source(analysis), places.store, preprocess=preprocess, columns=columns)
+    say(f"motion parameters added to {places.store}")
     return open_store(places.store)

@@ -16,6 +16,8 @@ from tempgen.files import whole_file
 from tempgen.metrics import ImageScores
 
 Cell = tuple[int, int]
+_PARTS = ("baseline", "null")
+"""What a cell may have beside scores and chance."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class ScoredCells:
                 return ImageScores(
                     {name: file[f"score_{name}"] for name in names},
                     {name: float(file[f"chance_{name}"]) for name in names},
+                    **{
+                        part: {name: file[f"{part}_{name}"] for name in names if f"{part}_{name}" in file}
+                        for part in _PARTS
+                    },
                 )
         except (OSError, KeyError, ValueError, zipfile.BadZipFile):
             return None
@@ -61,6 +67,8 @@ class ScoredCells:
         """Keep the scores of a cell, whole or not at all."""
         arrays: dict[str, Any] = {f"score_{name}": values for name, values in scores.score.items()}
         arrays |= {f"chance_{name}": np.float64(value) for name, value in scores.chance.items()}
+        for part in _PARTS:
+            arrays |= {f"{part}_{name}": values for name, values in getattr(scores, part).items()}
         with whole_file(self._path(cell)) as temporary:
             np.savez(temporary, **arrays)
 

@@ -18,7 +18,7 @@ from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.processes import is_main_process, main_process_first
 from tempgen.workflow.recording import Say, prepare_recording
 from tempgen.workflow.ridge_targets import ridge_targets
-from tempgen.workflow.scoring import check_scoring
+from tempgen.workflow.scoring import check_scoring, check_scoring_networks
 from tempgen.workflow.trial_sets import TrialSets
 
 
@@ -60,7 +60,9 @@ def train_decoders(
     check_scoring(sets)
     say(sets.window.describe())
     say(sets.split.describe())
-    recipe = sets.recipe()
+    if sets.inputs.recipe(analysis.inputs):
+        say(sets.inputs.describe())
+    recipe = sets.training_recipe()
     waiting = [
         delta
         for delta in deltas
@@ -70,6 +72,7 @@ def train_decoders(
         done = format_deltas(set(deltas) - set(waiting))
         say(f"decoders at lags {done} are there")
     if waiting:
+        check_scoring_networks(sets)
         if _starts_from_general(analysis, waiting):
             general = analysis.training.general_delta
             if not _is_trained(places.decoder(general), {**recipe, "train_delta": general}, overwrite=False):
@@ -129,8 +132,8 @@ def trained_deltas(analysis: Analysis, sets: TrialSets) -> dict[int, Path]:
     ConfigError
         If one was made by another analysis.
     """
-    places, recipe = Places(analysis), sets.recipe()
-    wanted = analysis.fitted_deltas
+    places, recipe = Places(analysis), sets.training_recipe()
+    wanted = analysis.evaluated_train_deltas
     missing = [
         delta
         for delta in wanted
@@ -161,6 +164,7 @@ def _provenance(sets: TrialSets, recipe: dict[str, Any]) -> dict[str, Any]:
         **{key: value for key, value in attrs.items() if key.startswith("note_")},
         "train_delta": recipe["train_delta"],
         "window": sets.window.describe(),
+        **({"inputs": sets.inputs.describe()} if sets.inputs.recipe(sets.analysis.inputs) else {}),
         "split": sets.split.kind,
         **sets.split.counts,
     }

@@ -1,4 +1,4 @@
-"""What an analysis trains and tests on: the window on its store's grid, the split, the targets."""
+"""What an analysis trains and tests on: the window on its store's grid, the split, the inputs, the targets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tempgen.config import Analysis
 from tempgen.config.decoder import training_recipe
+from tempgen.data.decoder_inputs import DecoderInputs
 from tempgen.data.splits import Role, Split, split_trials
-from tempgen.data.store import has_images, trials_of
+from tempgen.data.store import has_images, label_names_of, trials_of
 from tempgen.data.window_dataset import WindowDataset
 from tempgen.errors import ConfigError
 from tempgen.windows import Window
@@ -26,6 +27,7 @@ class TrialSets:
     store: xr.Dataset
     window: Window
     split: Split
+    inputs: DecoderInputs
 
     @classmethod
     def of(cls, analysis: Analysis, store: xr.Dataset) -> TrialSets:
@@ -37,8 +39,9 @@ class TrialSets:
             window=window,
             deltas=analysis.all_deltas,
             with_images=has_images(store),
+            label_names=label_names_of(store),
         )
-        return cls(analysis, store, window, split)
+        return cls(analysis, store, window, split, DecoderInputs.of(store, analysis.inputs))
 
     def windows(self, role: Role) -> WindowDataset:
         """Windows of the ``"train"`` trials, or of the ``"test"`` trials that are evaluated."""
@@ -46,7 +49,7 @@ class TrialSets:
 
     def windows_of(self, trials: NDArray[np.bool_]) -> WindowDataset:
         """Windows of trials, array of bool (n_trials_of_store,)."""
-        return WindowDataset(self.store, trials, self.window)
+        return WindowDataset(self.store, trials, self.window, self.inputs)
 
     def evaluated(self, n_trials: int | None = None) -> NDArray[np.bool_]:
         """Test trials that are scored: all of them, or as many as ``evaluation.max_trials`` lets, drawn with its seed.
@@ -91,10 +94,22 @@ class TrialSets:
         return kind
 
     def recipe(self) -> dict[str, Any]:
-        """What determines a decoder beside its lag, as plain values."""
+        """What determines a decoder and its test trials beside its lag, as plain values."""
+        inputs = self.inputs.recipe(self.analysis.inputs)
         return {
             "store": self.store.attrs["fingerprint"],
             "window": {"start_tr": self.window.start_tr, "n_tr": self.window.n_tr, "tr_s": self.window.tr_s},
-            "split": {**self.analysis.split.model_dump(mode="json"), "trials": self.split.fingerprint},
+            **({"inputs": inputs} if inputs else {}),
+            "split": {**self.analysis.split.recipe(), "trials": self.split.fingerprint},
             "decoder": training_recipe(self.analysis.decoder),
         }
+
+    def training_recipe(self) -> dict[str, Any]:
+        """What determines a decoder beside its lag: the recipe without ``split.test_where``.
+
+        A condition on the test trials chooses among those that were held out, which no decoder has seen: the same decoder
+        is tested on one group of them and on another.
+        """
+        recipe = self.recipe()
+        split = {name: value for name, value in recipe["split"].items() if name != "test_where"}
+        return {**recipe, "split": {**split, "trials": self.split.training_fingerprint}}

@@ -15,9 +15,11 @@ STORY = [
     "train-specialized",
     "evaluate",
     "reconstruct",
+    "score",
     "figures",
     "export",
     "run",
+    "validate",
     "import-released",
     "pretrain-scenes",
 ]
@@ -82,6 +84,32 @@ def test_some_lags_of_an_analysis_are_reconstructed_as_part_of_it(monkeypatch, t
     assert part.evaluated_deltas == tuple(range(-4, 14))
     assert (one, other.evaluated_deltas) == ((20,), (20,))
     assert (part.evaluation.keep_reconstructions, other.evaluation.keep_reconstructions) == ("all", 5)
+
+
+def test_suite_of_the_command_line_is_that_of_the_analysis(monkeypatch, tmp_path):
+    met = []
+    monkeypatch.setattr("tempgen.workflow.evaluate_decoders", lambda analysis, **_: met.append(analysis))
+    monkeypatch.chdir(tmp_path)
+    for given in ([], ["--suite", "paper"]):
+        assert CliRunner().invoke(app, ["evaluate", *given]).exit_code == 0
+    assert [analysis.evaluation.suite for analysis in met] == ["pixels", "paper"]  # the demo needs no torch
+
+
+def test_score_takes_its_options_to_the_library(monkeypatch):
+    met = []
+    monkeypatch.setattr(
+        "tempgen.workflow.score_reconstructions", lambda path, **options: met.append((path, options))
+    )
+    command = (
+        "score mine --seen theirs --suite paper --metrics ssim,swav --out x.nc --cache kept --device cpu"
+    )
+    direction = ["--direction", "seen-to-reconstruction"]
+    assert CliRunner().invoke(app, [*command.split(), *direction]).exit_code == 0
+    ((path, options),) = met
+    assert (str(path), str(options["seen"]), str(options["out"])) == ("mine", "theirs", "x.nc")
+    assert (options["suite"], options["metrics"]) == ("paper", ["ssim", "swav"])
+    assert (options["identification"], options["device"]) == ("seen-to-reconstruction", "cpu")
+    assert str(options["feature_cache"]) == "kept"
 
 
 def test_unreadable_lags_are_refused_with_advice(tmp_path):

@@ -70,6 +70,15 @@ def test_simulated_subjects_say_so(resting_root):
     assert source.notes == {"code": "rotating", "snr": "0.5"}
 
 
+def test_real_subjects_were_acquired_at_another_tr_than_simulated_ones(own_root):
+    assert open_nsd(own_root, 1).acquisition_tr_s == pytest.approx(4 / 3)
+    NsdLayout(own_root, 1).simulation_marker.unlink()
+    source = open_nsd(own_root, 1)
+    assert source.data_kind == "real"
+    assert source.store_tr_s == pytest.approx(4 / 3)
+    assert source.acquisition_tr_s == 1.6
+
+
 def test_motion_is_pointed_at_only_when_asked_for(resting_root):
     assert open_nsd(resting_root, 1).runs[0].confounds_path is None
     assert (

@@ -96,6 +96,17 @@ def test_store_knows_voxels_trials_and_images(source, tmp_path):
         read_seen_images(store, np.array([6]))
 
 
+def test_store_says_what_its_volumes_were_acquired_at(tmp_path):
+    resampled = make_source(tmp_path, resample_tr_s=1.0, resample_start_s=0.0)
+    for source, expected in (
+        (make_source(tmp_path), (TR_S, TR_S)),
+        (make_source(tmp_path, native_tr_s=2.4), (TR_S, 2.4)),
+        (resampled, (1.0, TR_S)),
+    ):
+        attrs = prepared(source, tmp_path / f"{expected}.zarr").attrs
+        assert (attrs["tr_s"], attrs["native_tr_s"]) == expected
+
+
 def test_constant_voxels_are_dropped_in_all_runs_and_counted(tmp_path):
     store = prepared(make_source(tmp_path, constant_voxel=True), tmp_path / "store.zarr")
     assert store.sizes["voxel"] == MASK.sum() - 1

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import FillBetweenPolyCollection
 
 from tempgen.errors import ResultsError
-from tempgen.generalization.summary import lag_curve
+from tempgen.generalization import lag_curve
 from tempgen.plots import DECODER_LINES, TARGET_LINES, figure_style, plot_lag_curves, plot_targets
 
 TARGETS = ("previous", "current", "next")

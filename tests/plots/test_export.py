@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from tempgen.errors import ResultsError
-from tempgen.generalization.summary import generalization_matrix
+from tempgen.generalization import generalization_matrix
 from tempgen.plots import COLUMN_MM, plot_matrix, save_figure
 
 

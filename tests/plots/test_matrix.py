@@ -7,7 +7,7 @@ from matplotlib.collections import LineCollection, QuadMesh
 from matplotlib.patches import Rectangle
 
 from tempgen.errors import ResultsError
-from tempgen.generalization.summary import generalization_matrix
+from tempgen.generalization import generalization_matrix
 from tempgen.plots import plot_matrix
 
 

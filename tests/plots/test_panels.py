@@ -4,7 +4,7 @@ import pytest
 from matplotlib.text import Text
 
 from tempgen.errors import ResultsError
-from tempgen.generalization.summary import generalization_matrix, lag_curve
+from tempgen.generalization import generalization_matrix, lag_curve
 from tempgen.plots import plot_lag_curves, plot_matrix, plot_row, plot_targets
 
 METRICS = ("pixcorr", "identification", "ssim")

@@ -12,7 +12,8 @@ def silent(_: str) -> None:
 
 
 def analysis_of(folder, **sections) -> Analysis:
-    """An analysis of one simulated subject; sections override the small defaults."""
+    """An analysis of one simulated subject; sections override the small defaults. Scored on pixels unless told."""
+    evaluation = {"suite": "pixels", **sections.pop("evaluation", {"deltas": "-4..6", "matrix": True})}
     content = {
         "name": "small",
         "folder": folder,
@@ -28,7 +29,7 @@ def analysis_of(folder, **sections) -> Analysis:
         "split": {"n_test_runs": 3},
         "decoder": {"target_size": 4, "alphas": [0.1, 1.0, 10.0]},
         "training": {"deltas": "-1..6"},
-        "evaluation": {"deltas": "-4..6", "matrix": True},
+        "evaluation": evaluation,
     }
     return validate(Analysis, {**content, **sections}, origin="the test")
 

@@ -175,7 +175,16 @@ def test_only_the_sessions_asked_for_are_prepared(tmp_path):
         ({"evaluation": {"image_size": 32}}, "evaluation.image_size is 32"),
         (
             {"evaluation": {"metrics": ("accuracy",)}},
-            "for these data there are: pixcorr, ssim, identification",
+            r"evaluation\.metrics: .*'accuracy'.* the suite 'pixels' has pixcorr, ssim, identification",
+        ),
+        (
+            {"evaluation": {"suite": "papper"}},
+            r"evaluation\.suite: There is no suite 'papper'; known are pixels",
+        ),
+        ({"evaluation": {"image_size": 8}}, r"could not be scored .* 11"),
+        (
+            {"evaluation": {"suite": "paper", "image_size": 12}},
+            r"image_size is 12, and the suite 'paper' compares images at 224",
         ),
     ],
 )

@@ -90,7 +90,10 @@ def design_experiment(config: SimulationConfig) -> Experiment:
     shared = np.broadcast_to(np.sort(ids[:n_shared]), (N_SUBJECTS, n_shared))
     own = np.sort(ids[n_shared:].reshape(N_SUBJECTS, n_own), axis=1)
     slots = [
-        [_stimulus_slots(N_BLANKS_EVEN if run % 2 else N_BLANKS_ODD, rng) for run in range(RUNS_PER_SESSION)]
+        [
+            draw_stimulus_slots(N_BLANKS_EVEN if run % 2 else N_BLANKS_ODD, rng)
+            for run in range(RUNS_PER_SESSION)
+        ]
         for _ in range(config.n_sessions)
     ]
     return Experiment(
@@ -110,7 +113,7 @@ def _order(n_images: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return order
 
 
-def _stimulus_slots(n_blanks: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+def draw_stimulus_slots(n_blanks: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Slots of one run that hold a stimulus, shape (75,); blanks are spread over the run."""
     n_stimuli = N_SLOTS - N_BLANK_FIRST - N_BLANK_LAST - n_blanks
     in_a_row = np.zeros(n_blanks + 1, dtype=np.int64)
