@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tempgen.cli.controls import controls
 from tempgen.cli.options import (
     AnalysisFile,
     Assignments,
@@ -16,10 +17,14 @@ from tempgen.cli.options import (
     Delta,
     Jobs,
     Overwrite,
+    SuiteName,
+    TrainDelta,
     load,
 )
 from tempgen.cli.pretraining import pretrain_scenes
 from tempgen.cli.released import import_released
+from tempgen.cli.score import score
+from tempgen.cli.validate import validate
 from tempgen.errors import TempgenError
 
 INTERRUPTED = (130, 143)
@@ -152,9 +157,11 @@ def train_specialized(
 @app.command(rich_help_panel=REPORT)
 def evaluate(
     delta: Delta = None,
+    train_delta: TrainDelta = None,
     matrix: Annotated[
         bool | None, typer.Option("--matrix", help="Every train lag at every test lag.")
     ] = None,
+    suite: SuiteName = None,
     decoder: Decoder = None,
     backbone: Backbone = None,
     analysis: AnalysisFile = None,
@@ -162,6 +169,8 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Score General and Specialized decoders at shifted windows.
+
+    Rows and columns of the matrix: --matrix --train-delta 0,3 --delta -2..5
 
     Example: tempgen evaluate --matrix
     """
@@ -171,7 +180,9 @@ def evaluate(
         analysis,
         assignments,
         evaluation__deltas=delta,
+        evaluation__train_deltas=train_delta,
         evaluation__matrix=matrix or None,
+        evaluation__suite=suite,
         decoder__kind=decoder,
         decoder__backbone=backbone,
     )
@@ -209,6 +220,10 @@ def reconstruct(
     if not set(deltas or ()) <= set(loaded.evaluated_deltas):
         loaded = load(analysis, assignments, evaluation__deltas=delta, **chosen)
     reconstruct_images(loaded, deltas, say=typer.echo, overwrite=overwrite)
+
+
+app.command(rich_help_panel=REPORT)(score)
+app.command(rich_help_panel=REPORT)(controls)
 
 
 @app.command(rich_help_panel=REPORT)
@@ -265,6 +280,7 @@ def run(
     run_analysis(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite)
 
 
+app.command(rich_help_panel="Simulated truth")(validate)
 app.command("import-released", rich_help_panel=MODELS)(import_released)
 app.command("pretrain-scenes", rich_help_panel=MODELS)(pretrain_scenes)
 
