@@ -62,7 +62,9 @@ def test_it_equals_a_loop_over_images_with_diffusers_scheduler(backbone, tokens,
 def test_guidance_of_one_is_the_conditional_model_alone(backbone, tokens, noise):
     config = SamplingConfig(n_steps=5, guidance=1.0)
     calls = []
-    backbone.unet.register_forward_pre_hook(lambda module, args: calls.append(len(args[0])))
+    backbone.unet.register_forward_pre_hook(
+        lambda module, args, given: calls.append(len(args[0] if args else given["sample"])), with_kwargs=True
+    )
     sampled = sample_images(backbone, tokens, noise=noise, config=config)
     assert calls == [N] * 5
     expected = _one_by_one(backbone, tokens, noise, name="DDIMScheduler", n_steps=5, guidance=1.0)
