@@ -41,6 +41,13 @@ def score(
             show_default=False,
         ),
     ] = None,
+    segmentation: Annotated[
+        str | None,
+        typer.Option(
+            help="Another ADE20K segmentation model for mIoU: REPOSITORY@COMMIT or a folder.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(help="Of networks, e.g. cpu; default: a GPU if there is one.", show_default=False),
@@ -66,6 +73,7 @@ def score(
         seen=seen,
         metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
         identification=direction,  # type: ignore[arg-type] # refused by name where it is none
+        segmentation=segmentation,
         out=out,
         device=device,
         feature_cache=cache,

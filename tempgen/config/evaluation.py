@@ -45,11 +45,19 @@ class EvaluationConfig(Section):
         min_length=1,
         description="Names of metrics of the suite, or registered ones; null: all of it. Source: off unless given.",
     )
-    identification: Literal["reconstruction-to-seen", "seen-to-reconstruction"] = Field(
-        "reconstruction-to-seen",
+    identification: Literal["reconstruction-to-seen", "seen-to-reconstruction"] | None = Field(
+        None,
         description=(
-            "What is compared with all others in two-way identification. Source: Brain-Diffuser and MindEye; each trial is "
+            "What is compared with all others in two-way identification; null: as the suite does, reconstruction-to-seen "
+            "in those of the package. Source: Brain-Diffuser and MindEye; each trial is "
             "scored by itself. Dynadiff's code runs in the other direction."
+        ),
+    )
+    segmentation: str | None = Field(
+        None,
+        description=(
+            "Another ADE20K segmentation model of transformers for mIoU, REPOSITORY@COMMIT or a folder; null: the suite's. "
+            "Source: off unless given."
         ),
     )
     image_size: int | None = Field(

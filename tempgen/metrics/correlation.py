@@ -13,6 +13,7 @@ from tempgen.metrics.checks import check_feature_rows, check_features
 
 __all__ = ["correlate_pairs", "correlate_rows", "correlation_matrix", "standardize_rows"]
 
+_STRIP_ROWS = 64  # reconstructions correlated at once, always as many
 _CONSTANT_ULPS = 4  # spread of a row, in roundings of its largest value, below which it counts as constant
 _CHUNK = (
     4096  # values summed in float32; their sums are added in float64. BLAS takes such products on one thread
@@ -162,5 +163,11 @@ def correlate_rows(reconstructed: NDArray[np.float32], pool: NDArray[np.float32]
             f"Reconstructions have {reconstructed.shape[1]} features, seen images {pool.shape[1]}; "
             "compute both from images of one size with one network."
         )
-    correlation: NDArray[np.float32] = reconstructed @ pool.T
+    correlation = np.empty((len(reconstructed), len(pool)), dtype=np.float32)
+    for first in range(0, len(reconstructed), _STRIP_ROWS):
+        rows = reconstructed[first : first + _STRIP_ROWS]
+        n_missing = _STRIP_ROWS - len(rows)
+        # products of another shape round differently, and equal reconstructions would no longer tie
+        strip = np.pad(rows, ((0, n_missing), (0, 0))) if n_missing else rows
+        correlation[first : first + len(rows)] = (strip @ pool.T)[: len(rows)]
     return correlation

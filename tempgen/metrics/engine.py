@@ -245,8 +245,12 @@ class ImageSuite:
 
 def _with_settings(metric: ImageMetric, suite: Suite, *, networks: Mapping[str, Any]) -> Metric:
     """A metric that says how it was computed."""
-    made_by = None
+    made_by, long_name = None, metric.metric.long_name
     if metric.layer is not None:
         network = networks[metric.layer.network]
         made_by = f"{network.weights}; layer {metric.layer.name}; preprocessing: {network.preprocessing}"
-    return replace(metric.metric, networks=made_by, resize=suite.resize_of(metric))
+        if (
+            metric.layer.name == "labels"
+        ):  # numbers of different segmentations do not compare: say it on the axis
+            long_name = f"{long_name} ({network.name})"
+    return replace(metric.metric, networks=made_by, long_name=long_name, resize=suite.resize_of(metric))

@@ -30,7 +30,16 @@ from tempgen.workflow.scoring import check_scoring, scorer_of, scoring_attrs, sc
 from tempgen.workflow.training import trained_deltas
 from tempgen.workflow.trial_sets import TrialSets
 
-ELSEWHERE = {"train_deltas", "seed", "max_trials", "suite", "metrics", "identification", "n_permutations"}
+ELSEWHERE = {
+    "train_deltas",
+    "seed",
+    "max_trials",
+    "suite",
+    "metrics",
+    "identification",
+    "segmentation",
+    "n_permutations",
+}
 """Keys of the evaluation whose effect stands in the recipe by itself: which trials are scored, by what."""
 CHANGE_NO_SCORE = {"keep_reconstructions", "max_kept_gb", "device", "feature_cache"}
 

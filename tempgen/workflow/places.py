@@ -84,5 +84,5 @@ def is_done(
     listed = "\n".join(f"  - {line}" for line in changed)
     raise ConfigError(
         f"{what} was made with another analysis:\n{listed}\n"
-        f"Choose another 'folder' in the analysis file, or make it again with '{remake} --overwrite'."
+        f"Choose another place ('folder' in the analysis file, --out), or make it again with '{remake} --overwrite'."
     )

@@ -25,6 +25,7 @@ def score_reconstructions(
     seen: Path | str | None = None,
     metrics: Sequence[str] | None = None,
     identification: Comparison | None = None,
+    segmentation: str | None = None,
     out: Path | str | None = None,
     device: str | None = None,
     feature_cache: Path | str | None = None,
@@ -51,6 +52,8 @@ def score_reconstructions(
         Of the suite, or registered; by default all of the suite.
     identification : {"reconstruction-to-seen", "seen-to-reconstruction"}, optional
         By default the suite's.
+    segmentation : str, optional
+        Another ADE20K segmentation model for mIoU, ``REPOSITORY@COMMIT`` or a folder; by default the suite's.
     out : Path or str, optional
         Where to write the scores, whole or not at all: ``.nc``, for a store also ``.zarr``. Scores that are there are kept
         if they were made of the same images in the same way. Of a store, a stopped command goes on with the cells that are
@@ -96,6 +99,7 @@ def score_reconstructions(
         suite=suite,
         metrics=metrics,
         identification=identification,
+        segmentation=segmentation,
         device=device,
         cache=None if feature_cache is None else FeatureCache(feature_cache),
         out=out,

@@ -96,6 +96,7 @@ def suite_of(sets: TrialSets) -> Suite:
             config.suite or default_suite(str(sets.store.attrs["data_kind"])),
             metrics=config.metrics,
             identification=config.identification,
+            segmentation=config.segmentation,
         )
     except MetricError as error:
         key = "evaluation.suite" if config.metrics is None else "evaluation.metrics"
@@ -127,7 +128,7 @@ def chosen_label_metric(sets: TrialSets) -> Metric:
     return next(iter(known.values()))
 
 
-_OF_IMAGES = ("suite", "identification", "device", "feature_cache")
+_OF_IMAGES = ("suite", "identification", "segmentation", "device", "feature_cache")
 
 
 def networks_device(sets: TrialSets, suite: Suite) -> str | None:

@@ -16,6 +16,9 @@ from tempgen.errors import ConfigError
 from tempgen.metrics import Comparison, ImageSuite, Suite, get_suite
 from tempgen.metrics.feature_cache import FeatureCache
 
+SEGMENTATION = "ade20k"
+"""Network of the published suites' mIoU."""
+
 
 def default_suite(data_kind: str) -> str:
     """The suite for a kind of data: simulated subjects see scenes, of others nothing but pixels is known.
@@ -26,7 +29,11 @@ def default_suite(data_kind: str) -> str:
 
 
 def chosen_suite(
-    name: str, *, metrics: Sequence[str] | None = None, identification: Comparison | None = None
+    name: str,
+    *,
+    metrics: Sequence[str] | None = None,
+    identification: Comparison | None = None,
+    segmentation: str | None = None,
 ) -> Suite:
     """A suite with the metrics and the direction of identification that were asked for; no network is opened.
 
@@ -37,6 +44,8 @@ def chosen_suite(
         Of the suite or registered; all of the suite unless given.
     identification : {"reconstruction-to-seen", "seen-to-reconstruction"}, optional
         The suite's own unless given.
+    segmentation : str, optional
+        Another ADE20K segmentation model of transformers for mIoU: ``REPOSITORY@COMMIT`` or a folder.
 
     Raises
     ------
@@ -50,6 +59,8 @@ def chosen_suite(
         suite = suite.select(metrics)
     if identification is not None:
         suite = suite.directed(identification)
+    if segmentation is not None:
+        suite = suite.with_network(SEGMENTATION, f"{SEGMENTATION}:{segmentation}")
     if _has_networks(suite) and find_spec("torch") is None:
         raise ConfigError(
             f"The suite {suite.name!r} compares images by networks and needs torch, which this installation lacks: "
@@ -65,6 +76,7 @@ class ScoringOptions:
     suite: str | None
     metrics: Sequence[str] | None
     identification: Comparison | None
+    segmentation: str | None
     device: str | None
     cache: FeatureCache | None
     out: Path | None
@@ -74,7 +86,9 @@ class ScoringOptions:
     def suite_for(self, data_kind: str) -> Suite:
         """The suite that was asked for, else that of the kind of data; errors as of `chosen_suite`."""
         name = self.suite or default_suite(data_kind)
-        return chosen_suite(name, metrics=self.metrics, identification=self.identification)
+        return chosen_suite(
+            name, metrics=self.metrics, identification=self.identification, segmentation=self.segmentation
+        )
 
     def beside(self, seen: NDArray[np.float32], suite: Suite) -> ImageSuite:
         """The suite at work beside a pool of seen images; errors as of `ImageSuite`."""
@@ -133,6 +147,7 @@ def suite_recipe(suite: Suite) -> dict[str, Any]:
             metric.name: {
                 "place": place,
                 "version": metric.metric.version,
+                "resize": suite.resize_of(metric),
                 **({"layer": str(metric.layer)} if metric.layer else {}),
             }
             for place, metric in enumerate(suite.metrics)

@@ -222,3 +222,21 @@ def test_features_that_cannot_be_compared_are_refused_with_what_to_do(change, co
 def test_correlations_with_nan_are_refused():
     with pytest.raises(MetricError, match="NaN"):
         identification_from_correlation(np.full((2, 3), np.nan, dtype=np.float32), np.array([0, 1]))
+
+
+@pytest.mark.parametrize("n_trials", [1, 2, 55, 56, 65, 111, 166])
+@pytest.mark.parametrize("comparison", ["reconstruction-to-seen", "seen-to-reconstruction"])
+def test_equal_reconstructions_tie_however_many_there_are(n_trials, comparison):
+    rng = np.random.default_rng(0)
+    pool = rng.random((7, 3072)).astype(np.float32)
+    same = np.repeat(rng.random((1, 3072)).astype(np.float32), n_trials, axis=0)
+    target = np.arange(n_trials) % 7
+    scores = two_way_identification(
+        reconstructed_features=same, target_image=target, pool_features=pool, comparison=comparison
+    )
+    if comparison == "seen-to-reconstruction":
+        there = ~np.isnan(scores)
+        assert (scores[there] == 0.5).all()
+    else:
+        for image in np.unique(target):
+            assert len(np.unique(scores[target == image])) == 1
