@@ -34,7 +34,7 @@ from tempgen.metrics.base import Metric, identification
 from tempgen.metrics.distance import cosine_distance
 from tempgen.metrics.image_metric import FeatureMetric, PairMetric
 from tempgen.metrics.pixel_suite import PIXCORR, SSIM
-from tempgen.metrics.segmentation import mean_iou
+from tempgen.metrics.segmentation import same_regions
 from tempgen.metrics.suites import Suite
 from tempgen.models.vision.interface import Layer
 
@@ -128,10 +128,6 @@ CLIP_12 = identified(
 )
 
 
-def _same_regions(seen: NDArray[Any], reconstructed: NDArray[Any]) -> NDArray[Any]:
-    return mean_iou(seen_labels=seen, reconstructed_labels=reconstructed)
-
-
 MIOU = PairMetric(
     Metric(
         name="miou",
@@ -145,7 +141,7 @@ MIOU = PairMetric(
         ),
         source=_DYNADIFF,
     ),
-    compare=_same_regions,
+    compare=same_regions,
     layer=Layer("ade20k", "labels"),
 )
 

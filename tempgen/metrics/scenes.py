@@ -10,7 +10,7 @@ from tempgen.metrics.base import Metric, identification
 from tempgen.metrics.category import SCENE_CATEGORY, category_overlap
 from tempgen.metrics.image_metric import FeatureMetric, PairMetric
 from tempgen.metrics.pixel_suite import IDENTIFICATION, PIXCORR, SSIM
-from tempgen.metrics.segmentation import mean_iou
+from tempgen.metrics.segmentation import same_regions
 from tempgen.metrics.suites import Suite
 from tempgen.models.vision.interface import Layer
 
@@ -34,10 +34,6 @@ def _same_categories(seen: NDArray[Any], reconstructed: NDArray[Any]) -> NDArray
     return category_overlap(seen_logits=seen, logits=reconstructed)
 
 
-def _same_regions(seen: NDArray[Any], reconstructed: NDArray[Any]) -> NDArray[Any]:
-    return mean_iou(seen_labels=seen, reconstructed_labels=reconstructed)
-
-
 MIOU = Metric(
     name="miou",
     long_name="mIoU",
@@ -59,7 +55,7 @@ SCENES = Suite(
         IDENTIFICATION,
         _identified("early"),
         _identified("late"),
-        PairMetric(MIOU, compare=_same_regions, layer=Layer("scene_segmenter", "labels")),
+        PairMetric(MIOU, compare=same_regions, layer=Layer("scene_segmenter", "labels")),
         PairMetric(SCENE_CATEGORY, compare=_same_categories, layer=Layer("scene_classifier", "logits")),
     ),
     image_size=64,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tempgen.errors import BackboneError
+from tempgen.models.network_folder import read_network, save_network
 from tempgen.models.scene_encoder import SceneEncoder
 
 PACKAGED = Path(__file__).parent / "weights" / "scene_classifier"
 """Folder of the weights that come with the package; ``tempgen pretrain-scenes`` trained them."""
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class SceneClassifier(nn.Module):
@@ -44,9 +42,7 @@ class SceneClassifier(nn.Module):
 def save_scene_classifier(classifier: SceneClassifier, folder: Path) -> None:
     """Write config.json and half-precision weights into an empty folder."""
     config = {"encoder": classifier.encoder.config, "categories": list(classifier.categories)}
-    halves = {name: tensor.half().contiguous() for name, tensor in classifier.state_dict().items()}
-    save_file(halves, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    save_network(classifier, config, folder)
 
 
 @lru_cache(maxsize=1)
@@ -59,10 +55,9 @@ def load_scene_classifier(folder: Path = PACKAGED) -> SceneClassifier:
         If a file is missing or does not fit the others.
     """
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config, state = read_network(folder)
         encoder = {**config["encoder"], "channels": tuple(config["encoder"]["channels"])}
         classifier = SceneClassifier(SceneEncoder(**encoder), tuple(config["categories"]))
-        state = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
         classifier.load_state_dict(state)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
         raise BackboneError(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tempgen.errors import BackboneError
+from tempgen.models.network_folder import read_network, save_network
 
 PACKAGED = Path(__file__).parent / "weights" / "scene_segmenter"
 """Folder of the weights that come with the package; ``tempgen pretrain-scenes`` trained them."""
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 UNSHUFFLE = 4
 """Pixels a side that become channels before the first convolution. Source: house choice, for speed on a CPU."""
 N_GROUPS = 8
@@ -128,9 +126,7 @@ class _Residual(nn.Module):
 def save_scene_segmenter(segmenter: SceneSegmenter, folder: Path) -> None:
     """Write config.json and half-precision weights into an empty folder."""
     config = {"classes": list(segmenter.classes), "channels": list(segmenter.channels)}
-    halves = {name: tensor.half().contiguous() for name, tensor in segmenter.state_dict().items()}
-    save_file(halves, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    save_network(segmenter, config, folder)
     load_scene_segmenter.cache_clear()  # a folder may be written anew
 
 
@@ -144,10 +140,9 @@ def load_scene_segmenter(folder: Path = PACKAGED) -> SceneSegmenter:
         If a file is missing or does not fit the others.
     """
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config, state = read_network(folder)
         fine, coarse = config["channels"]
         segmenter = SceneSegmenter(tuple(config["classes"]), channels=(fine, coarse))
-        state = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
         segmenter.load_state_dict(state)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
         raise BackboneError(

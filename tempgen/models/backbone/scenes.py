@@ -9,19 +9,20 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tempgen.errors import BackboneError
 from tempgen.models.backbone.fingerprint import fingerprint
 from tempgen.models.backbone.interface import Backbone, BackboneSpec, check_images
+from tempgen.models.network_folder import read_network, save_network
 from tempgen.models.scene_encoder import SceneEncoder
 
 NAME = "scenes"
 UNSHUFFLE = 8
 """Pixels a side that become channels before the VAE: it works at 8 x 8. Source: house choice, 6 times the speed of 16 x 16."""
-CONFIG, LINEAR, ENCODER_WEIGHTS = "backbone.json", "linear.safetensors", "image_encoder/model.safetensors"
+CONFIG, LINEAR, ENCODER = "backbone.json", "linear.safetensors", "image_encoder"
 
 
 class ScenesBackbone(Backbone):
@@ -196,17 +197,13 @@ def weight_files(folder: Path) -> list[Path]:
 
 def load_scene_encoder(folder: Path) -> SceneEncoder:
     """The image encoder alone, from the folder of a backbone; errors as its files raise them."""
-    weights = load_file(folder / ENCODER_WEIGHTS)
-    config = json.loads((folder / "image_encoder" / "config.json").read_text(encoding="utf-8"))
+    config, state = read_network(folder / ENCODER)
     encoder = SceneEncoder(**{**config, "channels": tuple(config["channels"])})
-    encoder.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    encoder.load_state_dict(state)
     return encoder
 
 
 def save_scene_encoder(encoder: SceneEncoder, folder: Path) -> None:
     """Write the image encoder in half precision into the folder of a backbone."""
-    (folder / "image_encoder").mkdir()
-    halves = {name: tensor.half().contiguous() for name, tensor in encoder.state_dict().items()}
-    save_file(halves, folder / ENCODER_WEIGHTS)
-    text = json.dumps(encoder.config, indent=2) + "\n"
-    (folder / "image_encoder" / "config.json").write_text(text, encoding="utf-8")
+    (folder / ENCODER).mkdir()
+    save_network(encoder, encoder.config, folder / ENCODER)
