@@ -101,7 +101,9 @@ def find_image_pairs(folder: Path, *, seen: Path | None = None) -> list[PairFile
     return [PairFiles(name, path, reconstructed_files[name]) for name, path in seen_files.items()]
 
 
-def read_image_pairs(files: Sequence[PairFiles], *, fit: Fit | None = None) -> ImagePairs:
+def read_image_pairs(
+    files: Sequence[PairFiles], *, fit: Fit | None = None, folders_differ: bool = False
+) -> ImagePairs:
     """Read pairs file by file; in memory are the images at the size at which they are compared.
 
     Parameters
@@ -110,6 +112,8 @@ def read_image_pairs(files: Sequence[PairFiles], *, fit: Fit | None = None) -> I
         From `find_image_pairs`.
     fit : callable, optional
         Brings images to one size. Without it all files must have one.
+    folders_differ : bool
+        Seen images may have another size than reconstructions; without ``fit`` the files of either folder must have one.
 
     Raises
     ------
@@ -121,11 +125,11 @@ def read_image_pairs(files: Sequence[PairFiles], *, fit: Fit | None = None) -> I
     reconstructed: list[NDArray[np.float32]] = []
     position: dict[bytes, int] = {}
     image_of: list[int] = []
-    sizes: dict[tuple[int, ...], Path] = {}
+    sizes = _Sizes(any_size=fit is not None, folders_differ=folders_differ)
     whole = blake2b(digest_size=16)
     for pair in tqdm(files, desc="read", unit="pair", disable=None):
         shown, decoded = read_image(pair.seen), read_image(pair.reconstructed)
-        _check_sizes(pair, shown, decoded, sizes, same_size=fit is None)
+        sizes.check(pair, shown, decoded)
         key = _content(shown)
         if key not in position:
             position[key] = len(seen)
@@ -144,7 +148,7 @@ def read_image_pairs(files: Sequence[PairFiles], *, fit: Fit | None = None) -> I
         seen=np.stack(seen),
         image_of=np.array(image_of),
         reconstructed=np.stack(reconstructed),
-        source_sizes=tuple(f"{height} x {width}" for height, width in sorted(sizes)),
+        source_sizes=sizes.listed(),
         fingerprint=whole.hexdigest(),
     )
 
@@ -222,28 +226,37 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def _check_sizes(
-    pair: PairFiles,
-    shown: NDArray[np.uint8],
-    decoded: NDArray[np.uint8],
-    sizes: dict[tuple[int, ...], Path],
-    *,
-    same_size: bool,
-) -> None:
-    """Refuse sizes that cannot be compared; ``sizes`` (height, width) collects them with a file of each."""
-    for path, image in ((pair.seen, shown), (pair.reconstructed, decoded)):
-        sizes.setdefault(image.shape[:2], path)
-        if same_size and len(sizes) > 1:
-            (one, first), (other, _) = list(sizes.items())[:2]
+class _Sizes:
+    """Collects the sizes of files and refuses those that cannot be compared."""
+
+    def __init__(self, *, any_size: bool, folders_differ: bool) -> None:
+        self._any_size, self._folders_differ = any_size, folders_differ
+        self._files: dict[tuple[Path | None, int, int], Path] = {}
+
+    def check(self, pair: PairFiles, shown: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> None:
+        for path, image in ((pair.seen, shown), (pair.reconstructed, decoded)):
+            folder = path.parent if self._folders_differ else None
+            size = (folder, image.shape[0], image.shape[1])
+            self._files.setdefault(size, path)
+            others = [known for known in self._files if known[0] == folder and known != size]
+            if others and not self._any_size:
+                raise SourceDataError(
+                    f"{path} has {_words(size)} pixels, {self._files[others[0]]} has {_words(others[0])}; the suite compares "
+                    "images as they come: resize them, or choose a suite with a size of its own."
+                )
+        if shown.shape[0] * decoded.shape[1] != shown.shape[1] * decoded.shape[0]:
             raise SourceDataError(
-                f"{path} has {other[0]} x {other[1]} pixels, {first} has {one[0]} x {one[1]}; the suite compares images as they "
-                "come: resize them, or choose a suite with a size of its own."
+                f"{pair.reconstructed} has {decoded.shape[0]} x {decoded.shape[1]} pixels and so other proportions than "
+                f"{pair.seen} ({shown.shape[0]} x {shown.shape[1]}): crop one of them to what the other shows."
             )
-    if shown.shape[0] * decoded.shape[1] != shown.shape[1] * decoded.shape[0]:
-        raise SourceDataError(
-            f"{pair.reconstructed} has {decoded.shape[0]} x {decoded.shape[1]} pixels and so other proportions than {pair.seen} "
-            f"({shown.shape[0]} x {shown.shape[1]}): crop one of them to what the other shows."
-        )
+
+    def listed(self) -> tuple[str, ...]:
+        """Each size once, ascending."""
+        return tuple(f"{height} x {width}" for height, width in sorted({size[1:] for size in self._files}))
+
+
+def _words(size: tuple[Path | None, int, int]) -> str:
+    return f"{size[1]} x {size[2]}"
 
 
 def _content(image: NDArray[np.uint8]) -> bytes:

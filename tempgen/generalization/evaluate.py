@@ -179,7 +179,10 @@ def _described(
             "long_name": f"{label} of a reconstruction that is independent of the image",
             "units": "1",
             "target": "current",
-            "description": "row mean + column mean - grand mean over mismatched pairs of reconstruction and image",
+            "description": (
+                "row mean + column mean - grand mean over pairs of a reconstruction and an image that is none of its trial's: "
+                "all of them for correlations, some drawn for metrics of two images"
+            ),
         }
         variables[f"{name}_baseline"] = (BASELINE_DIMS, arrays[f"{name}_baseline"], baseline)
     if f"{name}_null" in arrays:

@@ -41,7 +41,8 @@ class SeenPool:
     ) -> None:
         pairs = [metric for metric in suite.metrics if isinstance(metric, PairMetric)]
         correlated = {view_of(metric) for metric in suite.metrics if isinstance(metric, FeatureMetric)}
-        kept = {view_of(metric) for metric in pairs if metric.layer is not None}
+        as_they_come = View(None, None) if suite.image_size is None else None
+        kept = {view_of(metric) for metric in pairs} - {as_they_come}
         self.rows: dict[View, NDArray[np.float32]] = {}
         outputs: dict[View, NDArray[Any]] = {}
         for block in blocks:
@@ -53,9 +54,7 @@ class SeenPool:
                     _fill(outputs, view, block, seen_as, n_images=len(seen_images))
         self.represented: dict[str, Any] = {}
         for metric in pairs:
-            view = view_of(metric)
-            images = outputs[view] if view in outputs else views.pixels(seen_images, view.image_size)
-            self.represented[metric.name] = metric.represent(images)
+            self.represented[metric.name] = metric.represent(outputs.get(view_of(metric), seen_images))
 
 
 def features_of(seen_as: NDArray[Any]) -> NDArray[np.float32]:

@@ -32,7 +32,8 @@ def score_pairs(folder: Path, *, seen: Path | None, options: ScoringOptions) -> 
     """Score pairs; parameters, result and errors as of `tempgen.workflow.score_reconstructions`."""
     out, say = options.out, options.say
     chosen = options.suite_for("images")
-    pairs = read_image_pairs(find_image_pairs(folder, seen=seen), fit=_fit(chosen))
+    own_sizes = all(metric.image_size is not None for metric in chosen.metrics)
+    pairs = read_image_pairs(find_image_pairs(folder, seen=seen), fit=_fit(chosen), folders_differ=own_sizes)
     recipe = {"pairs": pairs.fingerprint, "scoring": suite_recipe(chosen)}
     if out is not None and out.exists():
         there = _open(out)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from tempgen.errors import ConfigError
 from tempgen.metrics import Comparison, ImageSuite, Suite, get_suite
 from tempgen.metrics.feature_cache import FeatureCache
+
+if TYPE_CHECKING:  # tempgen.models may import torch
+    from tempgen.models.vision.interface import Layer
 
 SEGMENTATION = "ade20k"
 """Network of the published suites' mIoU."""
@@ -148,11 +151,21 @@ def suite_recipe(suite: Suite) -> dict[str, Any]:
                 "place": place,
                 "version": metric.metric.version,
                 "resize": suite.resize_of(metric),
-                **({"layer": str(metric.layer)} if metric.layer else {}),
+                **({"layer": str(metric.layer), **_own_weights(metric.layer)} if metric.layer else {}),
             }
             for place, metric in enumerate(suite.metrics)
         },
     }
+
+
+def _own_weights(layer: Layer) -> dict[str, str]:
+    """Identity of a network in a folder, whose contents may change; all others are pinned by the metric's version."""
+    chosen = layer.network.partition(":")[2]
+    if not chosen or not (folder := Path(chosen).expanduser()).is_dir():
+        return {}
+    from tempgen.models.vision.published import folder_weights
+
+    return {"weights": folder_weights(folder)}
 
 
 def suite_attrs(suite: Suite, *, image_size: int) -> dict[str, str | int]:

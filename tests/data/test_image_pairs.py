@@ -171,6 +171,20 @@ def test_other_sizes_need_a_suite_with_a_size_of_its_own(pairs):
     assert fitted.source_sizes == ("16 x 16", "32 x 32")
 
 
+def test_either_folder_may_have_a_size_of_its_own_where_every_metric_resizes(pairs):
+    for number in range(4):
+        save(pairs / "reconstructed" / f"{number}.webp", picture(10 + number, 2 * SIZE), lossless=True)
+    with pytest.raises(SourceDataError, match="compares images as they come"):
+        read(pairs)
+    files = find_image_pairs(pairs)
+    apart = read_image_pairs(files, folders_differ=True)
+    assert apart.seen.shape[1:] == (SIZE, SIZE, 3)
+    assert apart.reconstructed.shape[1:] == (2 * SIZE, 2 * SIZE, 3)
+    save(pairs / "seen" / "1.png", picture(1, 3 * SIZE))
+    with pytest.raises(SourceDataError, match=r"1\.png has 48 x 48 pixels, .*0\.png has 16 x 16"):
+        read_image_pairs(files, folders_differ=True)
+
+
 def test_other_proportions_than_the_partners_are_refused_at_any_size(pairs):
     save(pairs / "reconstructed" / "1.webp", picture(11, (SIZE, 2 * SIZE)), lossless=True)
     with pytest.raises(SourceDataError, match=r"1\.webp has 16 x 32 pixels and so other proportions"):

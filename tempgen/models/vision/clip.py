@@ -1,10 +1,10 @@
 """CLIP's image encoder ViT-L/14, by transformers.
 
 Source: Brain-Diffuser's ``scripts/eval_extract_features.py`` and, after it, Dynadiff's ``metrics/image_metrics.py``: OpenAI's
-ViT-L/14 in float32 at 224 x 224, hooked at ``transformer.resblocks[12]`` (the thirteenth of 24 blocks, all 257 tokens) or
-at its output (``final``, the projected embedding of 768 values). The lists of networks in both codes ask for ``final``, as
-MindEye's notebook does; ``resblocks[12]`` is what their hook gives for layer 12. The repository openai/clip-vit-large-patch14
-holds the same weights.
+ViT-L/14 in float32 at 224 x 224. Both codes, and MindEye's notebook, score its output (``final``, the projected embedding of
+768 values). Dynadiff's tables name CLIP-12; their code's hook gives ``transformer.resblocks[12]`` for layer 12 (the thirteenth
+of 24 blocks, all 257 tokens), which is what the suite ``paper`` takes. The repository openai/clip-vit-large-patch14 holds the
+same weights.
 """
 
 from __future__ import annotations

@@ -14,7 +14,15 @@ import torch
 
 from tempgen.errors import NetworkUnavailableError
 
-__all__ = ["hub_folder", "library", "load_pretrained", "published_file", "read_state", "sha256_of"]
+__all__ = [
+    "folder_weights",
+    "hub_folder",
+    "library",
+    "load_pretrained",
+    "published_file",
+    "read_state",
+    "sha256_of",
+]
 
 METRICS_EXTRA = "pip install 'tempgen[metrics]'"
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
@@ -126,15 +134,12 @@ def hub_folder(chosen: str, *, network: str, needs: Sequence[str] = (CONFIG,)) -
         If no commit is given, or files are missing and cannot be fetched.
     """
     if (folder := Path(chosen).expanduser()).is_dir():
-        from tempgen.models.backbone.fingerprint import folder_revision
-
         if missing := _missing(folder, needs):
             raise NetworkUnavailableError(
                 f"the network {network!r} cannot be read from {folder}: {' and '.join(missing)} missing. Give a folder "
                 "as `hf download REPOSITORY --local-dir FOLDER` makes it."
             )
-        files = [folder / name for name in needs]
-        return folder, f"local folder, {folder_revision(folder, [*files, *_weight_files(folder)])}"
+        return folder, folder_weights(folder)
     repository, _, revision = chosen.partition("@")
     if not re.fullmatch("[0-9a-f]{40}", revision) or repository.count("/") != 1:
         raise NetworkUnavailableError(
@@ -142,6 +147,14 @@ def hub_folder(chosen: str, *, network: str, needs: Sequence[str] = (CONFIG,)) -
             "REPOSITORY@REVISION with a repository of the hub (OWNER/NAME) and the commit that pins its weights (40 digits)."
         )
     return _from_hub(repository, revision, network=network, needs=needs), f"{repository}@{revision}"
+
+
+def folder_weights(folder: Path) -> str:
+    """Identity of a model in a folder; changes with its weights and with how it is configured."""
+    from tempgen.models.backbone.fingerprint import folder_revision
+
+    files = [path for name in (CONFIG, PREPROCESSOR) if (path := folder / name).is_file()]
+    return f"local folder, {folder_revision(folder, [*files, *_weight_files(folder)])}"
 
 
 def _from_hub(repository: str, revision: str, *, network: str, needs: Sequence[str]) -> Path:
