@@ -15,6 +15,7 @@ from tempgen.config.evaluation import EvaluationConfig
 from tempgen.config.inputs import InputsConfig
 from tempgen.config.recording import DataConfig
 from tempgen.config.section import Deltas, Section
+from tempgen.config.signal import SignalConfig
 from tempgen.config.split import SplitConfig
 from tempgen.windows import DEFAULT_DELTAS, DEFAULT_N_TR, DEFAULT_T0_S, Window, format_deltas
 
@@ -114,6 +115,9 @@ class Analysis(Section):
     inputs: InputsConfig = Field(InputsConfig(), description="What decoders see of it.")
     window: WindowConfig = Field(WindowConfig(), description="The window of BOLD.")
     split: SplitConfig = Field(SplitConfig(), description="Training and test trials.")
+    signal: SignalConfig = Field(
+        SignalConfig(), description="What is decoded: BOLD, or what is estimated from it."
+    )
     decoder: DecoderConfig = Field(RidgeConfig(), description="The decoder; each kind has its own keys.")
     training: TrainingConfig = Field(TrainingConfig(), description="The train lags.")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="The test lags.")

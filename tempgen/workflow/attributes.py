@@ -26,7 +26,8 @@ def attributes_of(sets: TrialSets, *, n_evaluated: int) -> dict[str, Any]:
         "decoder": sets.analysis.decoder.kind,
         "decoder_target": sets.predicts,
         **_diffusion(sets),
-        "signal": "bold",
+        "signal": attrs.get("signal", "bold"),
+        **{key: attrs[key] for key in ("hrf_standard_error_s",) if key in attrs},
         "general_delta": sets.analysis.training.general_delta,
         "tr_s": sets.window.tr_s,
         **({"native_tr_s": attrs["native_tr_s"]} if "native_tr_s" in attrs else {}),  # older stores lack it

@@ -33,6 +33,12 @@ class Places:
         return self.folder / "store.zarr"
 
     @property
+    def signal_store(self) -> Path:
+        """The store of the signal that is decoded: that of BOLD, or one made of it."""
+        kind = self.analysis.signal.kind
+        return self.store if kind == "bold" else self.folder / f"store_{kind}.zarr"
+
+    @property
     def results(self) -> Path:
         """The scores."""
         return self.folder / "results.zarr"

@@ -71,7 +71,7 @@ def _bids_confounds(preprocess: PreprocessConfig) -> tuple[str, ...]:
     return MOTION_CONFOUNDS if preprocess.confounds is True else preprocess.confounds or ()
 
 
-def _recipe(analysis: Analysis) -> dict[str, Any]:
+def recording_recipe(analysis: Analysis) -> dict[str, Any]:
     """What determines the store, as plain values."""
     data = analysis.data
     unused = {
@@ -94,6 +94,8 @@ def prepare_recording(
 ) -> xr.Dataset:
     """Open the analysis' store, preparing it (and simulating its subject) if it is not there.
 
+    Of an analysis with another signal than BOLD, the store of that signal (:func:`tempgen.workflow.signal.prepare_signal`).
+
     Parameters
     ----------
     n_jobs : int or None
@@ -110,7 +112,7 @@ def prepare_recording(
     """
     from tempgen.data.prepare import prepare_store
 
-    places, recipe = Places(analysis), _recipe(analysis)
+    places, recipe = Places(analysis), recording_recipe(analysis)
     if places.store.exists():
         made_with = json.loads(open_store(places.store).attrs["recipe"])
         made_with.pop("recording", None)  # what the dataset held then; it may be gone by now
@@ -118,7 +120,7 @@ def prepare_recording(
             is_done(made_with, recipe, what=places.store, overwrite=overwrite, remake="tempgen prepare")
             and not recheck
         ):
-            return _with_motion(analysis, open_store(places.store), say=say)
+            return _signal_of(analysis, open_store(places.store), say=say)
     preprocess = analysis.data.preprocess
     if analysis.data.source == "simulated":
         simulate_recording(analysis, say=say, overwrite=overwrite)
@@ -137,7 +139,14 @@ def prepare_recording(
         overwrite=overwrite,
         say=say,
     )
-    return _with_motion(analysis, open_store(places.store), say=say)
+    return _signal_of(analysis, open_store(places.store), say=say)
+
+
+def _signal_of(analysis: Analysis, store: xr.Dataset, *, say: Say) -> xr.Dataset:
+    """The store that is decoded, with motion if that is what decoders see."""
+    from tempgen.workflow.signal import prepare_signal
+
+    return prepare_signal(analysis, _with_motion(analysis, store, say=say), say=say)
 
 
 def _with_motion(analysis: Analysis, store: xr.Dataset, *, say: Say) -> xr.Dataset:
