@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tempgen.data.betas.volumes import refuse_volumes_without_betas
 from tempgen.data.decoder_inputs import DecoderInputs
 from tempgen.data.store import trials_of
 from tempgen.errors import WindowOutsideRunError
@@ -46,6 +47,7 @@ class WindowDataset:
         inputs: DecoderInputs = ALL_VOXELS,
     ) -> None:
         self.window = window
+        self._store = store
         self.table = trials_of(store)[trials]
         self._series, self._columns = store[inputs.series], inputs.columns
         self._runs, self._run_of_trial = np.unique(self.table["run"].to_numpy(), return_inverse=True)
@@ -76,6 +78,10 @@ class WindowDataset:
         values = np.asarray(self._series[run, volumes].values)
         return values if self._columns is None else values[:, self._columns]
 
+    def _check_offsets(self, offsets: tuple[int, ...]) -> None:
+        if self._series.name == "bold":
+            refuse_volumes_without_betas(self._store, offsets)
+
     def volume(self, offset_tr: int) -> NDArray[np.float32]:
         """The volume ``offset_tr`` TRs after each trial's onset.
 
@@ -87,7 +93,10 @@ class WindowDataset:
         ------
         WindowOutsideRunError
             If a trial's run does not have that volume.
+        ConfigError
+            If the store holds betas, and none at that volume.
         """
+        self._check_offsets((offset_tr,))
         rows = self.table["onset_tr"].to_numpy() + offset_tr
         outside = (rows < 0) | (rows >= self.table["run_length"].to_numpy())
         if outside.any():
@@ -128,7 +137,10 @@ class WindowDataset:
         ------
         WindowOutsideRunError
             If a window leaves its run.
+        ConfigError
+            If the store holds betas, and none at a volume of the window.
         """
+        self._check_offsets(self.window.offsets([delta]))
         first = self._onset_tr[rows] + self.window.start_tr + delta
         outside = (first < 0) | (first + self.window.n_tr > self._run_length[rows])
         if outside.any():

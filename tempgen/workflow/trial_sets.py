@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tempgen.config import Analysis
 from tempgen.config.decoder import training_recipe
+from tempgen.data.betas import refuse_volumes_without_betas
 from tempgen.data.decoder_inputs import DecoderInputs
 from tempgen.data.splits import Role, Split, split_trials
 from tempgen.data.store import has_images, label_names_of, trials_of
@@ -31,8 +32,16 @@ class TrialSets:
 
     @classmethod
     def of(cls, analysis: Analysis, store: xr.Dataset) -> TrialSets:
-        """Quantize the window and assign the trials; the same trials serve every lag of the analysis."""
+        """Quantize the window and assign the trials; the same trials serve every lag of the analysis.
+
+        Raises
+        ------
+        ConfigError
+            If the store holds single-trial betas and the windows anything else.
+        """
         window = analysis.window.on_grid(float(store.attrs["tr_s"]))
+        if analysis.inputs.kind == "bold":
+            refuse_volumes_without_betas(store, window.offsets(analysis.all_deltas))
         split = split_trials(
             trials_of(store),
             analysis.split,
