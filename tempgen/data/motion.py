@@ -33,6 +33,9 @@ def add_motion(
 ) -> None:
     """Write ``motion`` (run, volume, parameter) into a store, whole or not at all.
 
+    Its attribute ``std`` (runs, parameters) is what z-scoring divided by, in the units of the files (mm and radians of
+    fMRIPrep's and SPM's parameters).
+
     Parameters
     ----------
     source : Source
@@ -60,10 +63,11 @@ def add_motion(
             "added. Prepare it again with 'tempgen prepare --overwrite'."
         )
     lengths = dataset["run_length"].values
-    series = [
+    cleaned = [
         _motion_of_run(source, run, int(length), preprocess=preprocess, columns=columns)
         for run, length in zip(source.runs, lengths, strict=True)
     ]
+    series = [values for values, _ in cleaned]
     if len({values.shape[1] for values in series}) != 1:
         raise SourceDataError(
             f"The runs have {sorted({values.shape[1] for values in series})} motion parameters: the same are needed in all."
@@ -80,6 +84,7 @@ def add_motion(
             attributes={"long_name": "head motion", "units": "z-score per parameter and run"},
         )
         array.attrs["parameters"] = list(columns or ())
+        array.attrs["std"] = [[float(value) for value in std] for _, std in cleaned]
     shutil.rmtree(store / "motion", ignore_errors=True)
     replace_folder(beside, store / "motion")
 
@@ -91,8 +96,8 @@ def _motion_of_run(
     *,
     preprocess: PreprocessConfig,
     columns: Sequence[str] | None,
-) -> NDArray[np.float32]:
-    """Cleaned motion of a run on the store's volumes, shape (length, n_parameters)."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cleaned motion of a run on the store's volumes, shape (length, n_parameters), and the SD of each parameter before."""
     if run.confounds_path is None:
         raise SourceDataError(
             f"Run {run.name} has no motion parameters: inputs.kind: motion needs NSD's motion files or fMRIPrep's confounds "
@@ -109,13 +114,14 @@ def _motion_of_run(
         drift=preprocess.drift,
         drift_cutoff_s=preprocess.drift_cutoff_s,
         high_pass_hz=preprocess.high_pass_hz,
-    ).zscored
+    )
     if source.resample_tr_s is None:
-        return cleaned
-    return resample_series(
-        cleaned,
+        return cleaned.zscored, cleaned.std
+    resampled = resample_series(
+        cleaned.zscored,
         tr_s=source.tr_s,
         new_tr_s=source.resample_tr_s,
         start_s=source.resample_start_s,
         n_new=length,
     )
+    return resampled, cleaned.std

@@ -33,6 +33,11 @@ from tempgen.errors import SourceDataError, StoreError
 from tempgen.files import replace_folder, whole_file, write_zarr
 
 IMAGES_PER_CHUNK = 64
+_RAW = {
+    "raw_mean": "mean over volumes before cleaning",
+    "raw_std": "standard deviation over volumes after cleaning, before z-scoring",
+}
+"""What z-scoring takes away of each voxel and run, kept beside it."""
 
 
 def prepare_store(
@@ -90,6 +95,7 @@ def prepare_store(
     lengths = np.array([_store_length(source, run) for run in source.runs])
     shape = (len(lengths), int(lengths.max()), int(source.mask.sum()))
     working = _bold_array(partial / "working", shape)
+    _raw_arrays(partial / "working", (shape[0], shape[2]))
     _prepare_runs(source, partial, working, preprocess=preprocess, n_jobs=n_jobs)
     constant = _constant_voxels(partial, n_runs=shape[0], n_voxels=shape[2])
     if constant.all():
@@ -108,6 +114,10 @@ def prepare_store(
     bold = _bold_array(partial / "store", (*shape[:2], int((~constant).sum())))
     for index in range(shape[0]):
         bold[index] = np.asarray(working[index])[:, ~constant]
+    raw = _raw_arrays(partial / "working", (shape[0], shape[2]))
+    kept = _raw_arrays(partial / "store", (shape[0], bold.shape[2]))
+    for name in _RAW:
+        kept[name][:] = np.asarray(raw[name][:])[:, ~constant]
     _write_images(source, partial / "store", image_size)
     replace_folder(partial / "store", out)
     shutil.rmtree(partial)
@@ -127,7 +137,7 @@ def _check_same_recipe(out: Path, recipe: Mapping[str, Any]) -> None:
 def _open_partial(out: Path, recipe: Mapping[str, Any], say: Callable[[str], None]) -> Path:
     partial = partial_folder(out)
     plan = partial / "plan.json"
-    text = json.dumps(recipe, sort_keys=True)
+    text = json.dumps({**recipe, "beside_bold": list(_RAW)}, sort_keys=True)
     if partial.exists() and not (plan.is_file() and plan.read_text(encoding="utf-8") == text):
         say(f"{partial} was begun with another recipe and starts anew")
         shutil.rmtree(partial)
@@ -151,6 +161,28 @@ def _bold_array(folder: Path, shape: tuple[int, int, int]) -> zarr.Array:
         dimension_names=("run", "volume", "voxel"),
         attributes={"long_name": "BOLD", "units": "z-score per voxel and run"},
     )
+
+
+def _raw_arrays(folder: Path, shape: tuple[int, int]) -> dict[str, zarr.Array]:
+    """``raw_mean`` and ``raw_std`` (run, voxel), one chunk a run."""
+    group = zarr.open_group(folder, mode="a", zarr_format=3)
+    arrays = {}
+    for name, meaning in _RAW.items():
+        existing = group.get(name)
+        arrays[name] = (
+            existing
+            if isinstance(existing, zarr.Array)
+            else group.create_array(
+                name,
+                shape=shape,
+                chunks=(1, shape[1]),
+                dtype="float32",
+                fill_value=np.nan,
+                dimension_names=("run", "voxel"),
+                attributes={"long_name": meaning, "units": "as in the files"},
+            )
+        )
+    return arrays
 
 
 def _store_length(source: Source, run: RunFile) -> int:
@@ -207,6 +239,8 @@ def _prepare_run(
             n_new=_store_length(source, run),
         )
     bold[index, : len(zscored)] = zscored
+    raw = _raw_arrays(partial / "working", (len(source.runs), series.shape[1]))
+    raw["raw_mean"][index], raw["raw_std"][index] = cleaned.mean, cleaned.std
     with whole_file(_marker(partial, index)) as temporary:
         temporary.write_text(
             json.dumps({"constant": np.flatnonzero(cleaned.constant).tolist()}), encoding="utf-8"

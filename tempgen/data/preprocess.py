@@ -45,10 +45,15 @@ class CleanRun:
         Mean 0 and standard deviation 1 (n - 1 in the denominator) over volumes; 0 for constant voxels, never NaN.
     constant : array of bool, shape (n_voxels,)
         Voxels without variance to scale: constant in the file, or drift and confounds and nothing else.
+    mean, std : array of float32, shape (n_voxels,)
+        In the units of the file: mean over volumes before cleaning, and standard deviation after it, which the
+        z-scores were divided by (0 for constant voxels).
     """
 
     zscored: NDArray[np.float32]
     constant: NDArray[np.bool_]
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
 
 
 def cosine_drift(n_tr: int, *, tr_s: float, cutoff_s: float = DRIFT_CUTOFF_S) -> NDArray[np.float64]:
@@ -163,6 +168,7 @@ def clean_run(
         )
     zscored = np.empty((n_tr, n_voxels), dtype=np.float32)
     constant = np.empty(n_voxels, dtype=np.bool_)
+    mean, std = np.empty((2, n_voxels), dtype=np.float32)
     for start in range(0, n_voxels, BLOCK_VOXELS):
         voxels = slice(start, start + BLOCK_VOXELS)
         raw = series[:, voxels].astype(np.float64)
@@ -171,17 +177,18 @@ def clean_run(
             raise _not_finite(series)
         cleaned = _highpass(sections, _project_out(drift_basis, _centred(raw)))
         cleaned = _project_out(confound_basis, cleaned)
-        zscored[:, voxels], constant[voxels] = _zscored(cleaned, largest=largest)
-    return CleanRun(zscored=zscored, constant=constant)
+        mean[voxels] = raw.mean(axis=0)
+        zscored[:, voxels], constant[voxels], std[voxels] = _zscored(cleaned, largest=largest)
+    return CleanRun(zscored=zscored, constant=constant, mean=mean, std=std)
 
 
 def _zscored(
     cleaned: NDArray[np.float64], *, largest: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """z-scores (n_tr, n_voxels), 0 where a voxel is constant up to rounding of its ``largest`` raw value, and which are."""
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """z-scores (n_tr, n_voxels), 0 where a voxel is constant up to rounding of its ``largest`` raw value, which are, and SDs."""
     sd = np.sqrt(np.einsum("tv,tv->v", cleaned, cleaned) / (len(cleaned) - 1))
     constant = sd <= CONSTANT_TOLERANCE * largest
-    return cleaned / np.where(constant, np.inf, sd), constant
+    return cleaned / np.where(constant, np.inf, sd), constant, np.where(constant, 0.0, sd)
 
 
 def _highpass_sections(*, n_tr: int, tr_s: float, cutoff_hz: float | None) -> NDArray[np.float64] | None:

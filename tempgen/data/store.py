@@ -3,6 +3,8 @@
 Dimensions and variables
 ------------------------
 - ``bold`` (run, volume, voxel), float32: z-scored per voxel and run; NaN beyond the end of a shorter run; one chunk a run.
+- ``raw_mean`` and ``raw_std`` (run, voxel), float32: what z-scoring took away, in the units of the files (mean before cleaning, standard
+  deviation after it). Stores of tempgen 0.1 and of subjects simulated in memory lack them.
 - ``run_name``, ``session``, ``run_in_session``, ``run_length`` (run).
 - ``i``, ``j``, ``k`` and ``x_mm``, ``y_mm``, ``z_mm`` (voxel), and one coordinate for each atlas.
 - the trials table: ``run``, ``onset_tr``, ``onset_s``, ``onset_residual_s``, ``duration_s``, ``image_id``, ``repetition``,
