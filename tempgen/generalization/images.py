@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tempgen.errors import ResultsError
 from tempgen.generalization.selection import Decoder
@@ -23,6 +23,7 @@ def lag_images(
     decoder: Decoder = "general",
     deltas: Sequence[int] = range(-3, 4),
     n_trials: int | None = None,
+    trials: ArrayLike | None = None,
 ) -> xr.Dataset:
     """Reconstructions of some trials at some lags, read into memory, beside the images that were seen.
 
@@ -37,6 +38,8 @@ def lag_images(
     n_trials : int or None
         How many trials, the first ones in time that have both a previous and a next image, then the first of the others:
         never chosen by how well they came out. None: all.
+    trials : array of int, optional
+        Positions of the trials in their order instead, as `choose_exemplars` gives them.
 
     Returns
     -------
@@ -64,14 +67,14 @@ def lag_images(
         raise ResultsError(
             f"The {decoder} decoder has no reconstructions at test lags {list(deltas)}: make them with 'tempgen reconstruct'."
         )
-    trials = _chosen(reconstructions, n_trials)
+    rows = _chosen(reconstructions, n_trials) if trials is None else np.asarray(trials, dtype=np.int64)
     images = np.stack(
         [
-            reconstructions["reconstruction"].sel(train_delta=train, test_delta=test).to_numpy()[trials]
+            reconstructions["reconstruction"].sel(train_delta=train, test_delta=test).to_numpy()[rows]
             for train, test in cells
         ]
     )
-    chosen = reconstructions.isel(trial=trials)
+    chosen = reconstructions.isel(trial=rows)
     ids = np.stack([chosen[name].to_numpy() for name in _SEEN.values()])
     position = np.searchsorted(reconstructions["image_of"].to_numpy(), ids.clip(0))
     seen = reconstructions["seen"].to_numpy()[position] * (ids >= 0)[..., np.newaxis, np.newaxis, np.newaxis]

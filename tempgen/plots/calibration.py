@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -26,6 +27,7 @@ _LINES = {
     "matrix": Line("#009E73", ":", "D", filled=True),
 }
 _HEIGHT_MM = 70.0
+_REFERENCE: Mapping[str, Any] = {"color": "0.3", "linestyle": ":", "linewidth": 0.8}
 
 
 def plot_rejection_rates(summary: xr.Dataset, metric: str, *, ax: Axes | None = None) -> Axes:
@@ -44,21 +46,22 @@ def plot_rejection_rates(summary: xr.Dataset, metric: str, *, ax: Axes | None = 
         for test in rates["test"].to_numpy()
         if int(rates["rejection_n"].sel(condition=condition, test=test).max()) > 0
     ]
-    with own_axes(ax, height_mm=20 + 5 * max(1, len(rows))) as axes:
+    with own_axes(ax, height_mm=25 + 5 * max(1, len(rows))) as axes:
         for k, decoder in enumerate(rates["decoder"].to_numpy()):
             for row, (condition, test) in enumerate(rows):
                 one = rates.sel(condition=condition, test=test, decoder=decoder)
                 if int(one["rejection_n"]) == 0:
                     continue
                 _draw_interval(axes, one, "rejection", row + 0.22 * (k - 1), str(decoder))
-        axes.axvline(float(summary.attrs["alpha"]), color="0.3", linestyle=":", linewidth=0.8)
+        axes.axvline(float(summary.attrs["alpha"]), label="level of the tests", **_REFERENCE)
         axes.set_yticks(
             range(len(rows)), [f"{condition}, {test.replace('_', ' ')}" for condition, test in rows]
         )
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(left=0)
+        axes.set_xlim(left=-0.02 * axes.get_xlim()[1])  # markers at 0 are whole
         axes.set_xlabel("False positive rate")
         axes.set_title(metric, loc="left")
+        _name_interval(axes, f"exact {_percent(summary)} interval")
         _finish(axes, summary, own=ax is None)
     return axes
 
@@ -91,7 +94,8 @@ def plot_power(
                 alpha=0.2,
                 lw=0,
             )
-        axes.axhline(float(summary.attrs["alpha"]), color="0.3", linestyle=":", linewidth=0.8)
+        axes.axhline(float(summary.attrs["alpha"]), label="level of the test", **_REFERENCE)
+        axes.fill_between([], [], color="0.8", linewidth=0, label=f"exact {_percent(summary)} interval")
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("Signal-to-noise ratio")
         axes.set_ylabel(f"Power, {test.replace('_', ' ')}")
@@ -114,14 +118,15 @@ def plot_coverage(
     there = np.flatnonzero(chosen["mean_coverage_n"].max("curve").to_numpy() > 0)
     chosen = chosen.isel(condition=there)
     names = [str(name) for name in chosen["condition"].to_numpy()]
-    with own_axes(ax, height_mm=20 + 5 * max(1, len(names))) as axes:
+    with own_axes(ax, height_mm=25 + 5 * max(1, len(names))) as axes:
         for k, curve in enumerate(chosen["curve"].to_numpy()):
             for row, name in enumerate(names):
                 one = chosen.sel(condition=name, curve=curve)
                 _draw_interval(axes, one, "mean_coverage", row + 0.2 * (k - 0.5), str(curve))
-        axes.axvline(float(summary.attrs["level"]), color="0.3", linestyle=":", linewidth=0.8)
+        axes.axvline(float(summary.attrs["level"]), label="level of the intervals", **_REFERENCE)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)
+        _name_interval(axes, f"{_percent(summary)} interval over data sets")
         axes.set_xlabel(f"Coverage, {interval.replace('_', ' ')}")
         axes.set_title(metric, loc="left")
         _finish(axes, summary, own=ax is None)
@@ -141,16 +146,17 @@ def plot_latency_bias(summary: xr.Dataset, metric: str, *, latency: str, ax: Axe
     there = np.flatnonzero(chosen["latency_bias_s_n"].max("curve").to_numpy() > 1)
     chosen = chosen.isel(condition=there)
     names = [str(name) for name in chosen["condition"].to_numpy()]
-    with own_axes(ax, height_mm=20 + 5 * max(1, len(names))) as axes:
+    with own_axes(ax, height_mm=25 + 5 * max(1, len(names))) as axes:
         for k, curve in enumerate(chosen["curve"].to_numpy()):
             for row, name in enumerate(names):
                 one = chosen.sel(condition=name, curve=curve)
                 if int(one["latency_bias_s_n"]) > 1:
                     _draw_interval(axes, one, "latency_bias_s", row + 0.2 * (k - 0.5), str(curve))
-        axes.axvline(0, color="0.3", linestyle=":", linewidth=0.8)
+        axes.axvline(0, label="no bias", **_REFERENCE)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
-        axes.set_xlabel(f"{latency.capitalize()}, estimate - truth (s)")
+        _name_interval(axes, f"{_percent(summary)} interval over data sets")
+        axes.set_xlabel(f"{latency.capitalize()}, estimate \N{MINUS SIGN} truth (s)")
         axes.set_title(metric, loc="left")
         _finish(axes, summary, own=ax is None)
     return axes
@@ -173,6 +179,16 @@ def _draw_interval(axes: Axes, one: xr.Dataset, name: str, row: float, decoder: 
     low, middle, high = (float(one[key]) for key in (f"{name}_low", name, f"{name}_high"))
     axes.plot([low, high], [row, row], color=line.colour, linestyle=line.dashes, linewidth=1.0)
     axes.plot([middle], [row], **{**line.settings(), "linestyle": "none"}, label=decoder.capitalize())
+
+
+def _percent(summary: xr.Dataset) -> str:
+    """Level of the intervals that are drawn."""
+    return f"{100 * float(summary.attrs.get('interval_level', 0.95)):g} %"
+
+
+def _name_interval(axes: Axes, words: str) -> None:
+    """Say in the legend what the horizontal lines are."""
+    axes.plot([], [], color="0.5", linewidth=1.0, label=words)
 
 
 def _finish(axes: Axes, summary: xr.Dataset, *, own: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ __all__ = ["plot_controls"]
 
 _MARKS = {"passed": ("#009E73", "o"), "failed": ("#D55E00", "X"), "not decided": ("#7F7F7F", "s")}
 """Colour (Okabe and Ito) and marker of each verdict."""
-_ROW_MM, _FRAME_MM = 5.0, 22.0
+_ROW_MM, _FRAME_MM = 5.0, 27.0
 
 
 def plot_controls(verdicts: xr.Dataset, *, ax: Axes | None = None) -> Axes:
@@ -48,16 +49,23 @@ def plot_controls(verdicts: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     place = np.arange(len(names))
     own_figure = ax is None
     with own_axes(ax, height_mm=_FRAME_MM + _ROW_MM * len(names)) as ax:
-        ax.axvline(0, color="0.6", linewidth=0.8, zorder=1)
+        ax.axvline(0, color="0.6", linewidth=0.8, zorder=1, label="no effect")
         ax.plot(drawn["reference"], place, "|", color="black", markersize=7, label="compared with", zorder=2)
         for word, (colour, marker) in _MARKS.items():
             rows = np.flatnonzero(drawn["verdict"].values == word)
             if rows.size:
                 ax.hlines(place[rows], drawn["low"][rows], drawn["high"][rows], color=colour, zorder=3)
                 ax.plot(drawn["statistic"][rows], place[rows], marker, color=colour, label=word, zorder=4)
+        ax.plot([], [], color="0.5", label=_interval_words(drawn))
         ax.set_yticks(place, names)
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_xlabel(f"{drawn.attrs.get('long_name') or 'score'},\nabove chance or difference")
         stamp_data_kind(ax, drawn.attrs)
         draw_legend_below(ax, *ax.get_legend_handles_labels(), own_figure=own_figure)
     return ax
+
+
+def _interval_words(verdicts: xr.Dataset) -> str:
+    """What the horizontal lines are: the level stands in the rules by which verdicts were reached."""
+    level = json.loads(str(verdicts.attrs.get("rules", "{}"))).get("level")
+    return "interval" if level is None else f"{100 * float(level):g} % interval"

@@ -32,6 +32,7 @@ X_LABEL = "time from image onset to the window's end (s)"
 SHIFT_LABEL = "shift of the window, delta (TRs)"
 _HEIGHT_MM = 78.0
 _NARROW_LETTERS = 24  # to a line beside a narrow panel
+_SUBJECT_WIDTH = 0.5  # points, of the trace of one subject among several
 _OTHER_LINES = (
     Line("#E69F00", ":", "^", filled=True),
     Line("#56B4E9", "-.", "D", filled=True),
@@ -44,7 +45,8 @@ def plot_lag_curves(curves: Mapping[str, xr.Dataset], *, ax: Axes | None = None,
     """Draw a score by lag, one curve a decoder.
 
     The x axis is the time from image onset to the end of the decoder's window, the upper one the window's shift. The
-    strip at the bottom shows when the image was on the screen, and the images before and after it.
+    strip at the bottom shows when the image was on the screen, and the images before and after it. Where a curve is a mean
+    over subjects (`subject_curve`), thin lines are the subjects.
 
     Parameters
     ----------
@@ -110,11 +112,14 @@ def _plot_curves(
         chosen = [lines.get(kind) or next(spare) for kind in kinds]
         for (label, curve), line in zip(curves.items(), chosen, strict=True):
             _draw_band(ax, curve, line.colour)
+            _draw_subjects(ax, curve, line)
             settings = line.settings() | {"markevery": _marked(curve, narrow=is_narrow(ax))}
             ax.plot(curve.lag_s, curve["mean"], label=label, clip_on=False, zorder=3, **settings)
         _draw_chance(ax, curves, [line.colour for line in chosen])
         for interval in dict.fromkeys(str(curve.attrs["interval"]) for curve in curves.values()):
             ax.fill_between([], [], color="0.8", linewidth=0, label=interval)  # for the legend
+        if any("subject_mean" in curve for curve in curves.values()):
+            ax.plot([], [], color="0.5", linewidth=_SUBJECT_WIDTH, label="single subjects")
         first = next(iter(curves.values()))
         lags_s = np.concatenate([curve.lag_s.to_numpy() for curve in curves.values()])
         ax.set_xlim(time_limits(first.attrs, first_s=float(lags_s.min()), last_s=float(lags_s.max())))
@@ -158,6 +163,22 @@ def _draw_band(ax: Axes, curve: xr.Dataset, colour: str) -> None:
     there = np.concatenate([[False], curve["mean"].notnull().to_numpy(), [False]])
     alone = there[1:-1] & ~there[:-2] & ~there[2:]
     ax.vlines(curve.lag_s[alone], curve.low[alone], curve.high[alone], color=colour, alpha=0.35, linewidth=4)
+
+
+def _draw_subjects(ax: Axes, curve: xr.Dataset, line: Line) -> None:
+    """A thin trace of each subject, where the curve is a mean over several."""
+    if "subject_mean" not in curve:
+        return
+    for subject in curve["subject_mean"].transpose("subject", "test_delta"):
+        ax.plot(
+            curve.lag_s,
+            subject,
+            color=line.colour,
+            linestyle=line.dashes,
+            linewidth=_SUBJECT_WIDTH,
+            alpha=0.55,
+            zorder=2.5,
+        )
 
 
 def _draw_chance(ax: Axes, curves: Mapping[str, xr.Dataset], colours: list[str]) -> None:

@@ -57,11 +57,12 @@ def blur_faces(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def with_blurred_faces(images: xr.Dataset) -> xr.Dataset:
-    """What `lag_images` gives, with faces blurred in seen and reconstructed images."""
+    """What `lag_images` or `exemplar_pairs` gives, with faces blurred in all of its images."""
     return images.assign(
         {
             name: images[name].copy(data=blur_faces(images[name].to_numpy()))
-            for name in ("reconstruction", "seen")
+            for name in ("reconstruction", "seen", "closest_image")
+            if name in images
         }
     )
 

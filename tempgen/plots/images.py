@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tempgen.errors import ResultsError
-from tempgen.plots.style import MM_PER_INCH, STAMP_SETTINGS, TARGET_LINES, figure_style, stamp_data_kind
+from tempgen.plots.style import (
+    MM_PER_INCH,
+    PAGE_MM,
+    STAMP_SETTINGS,
+    TARGET_LINES,
+    figure_style,
+    stamp_data_kind,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,14 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_reconstructions"]
 
-PAGE_MM = 180.0
-"""Width of a page. Source: Nature's guide to figures."""
 _GAP = 0.05  # between images, as a share of their width
 _GROUP_GAP = 0.45  # between the seen images and the reconstructions
 _TRIAL_GAP = 0.22  # between trials where each has several rows
 _SEEN = {"previous": "previous", "current": "seen", "next": "next"}
 _NAMED_GAP = 0.7  # the same with names of decoders between them
 _MARGIN_MM = 9.0  # left of the images, for the numbers of trials
+_LABEL_MM = 14.0  # the same for labels of trials
+_RULE_LETTERS = 150  # to a line under a page
+_RULE_MM = 3.0  # height of such a line
 _HEAD_MM, _FOOT_MM = 14.0, 9.0
 _LINE_LETTERS = 14  # of a decoder's name to a line beside its row
 
@@ -41,7 +49,8 @@ def plot_reconstructions(decoders: Mapping[str, xr.Dataset], *, ax: Axes | None 
     Parameters
     ----------
     decoders : mapping of str to Dataset
-        Name to what `lag_images` gives, all of the same trials and lags. With several, each trial has one row a decoder.
+        Name to what `lag_images` or `exemplar_images` gives, all of the same trials and lags. With several, each trial has one
+        row a decoder. A coordinate ``label`` stands beside the trials, an attribute ``rule`` under the images.
     ax : Axes, optional
         Where to draw; by default a new figure of a page's width in tempgen's style, as high as the rows need.
 
@@ -62,7 +71,7 @@ def plot_reconstructions(decoders: Mapping[str, xr.Dataset], *, ax: Axes | None 
     width, height = lefts[-1] + 1, tops[-1] + 1
     if ax is None:
         with figure_style():
-            return _draw(_page(width, height), decoders, lefts, tops)
+            return _draw(_page(width, height, first), decoders, lefts, tops)
     return _draw(ax, decoders, lefts, tops)
 
 
@@ -106,15 +115,17 @@ def _tops(n_trials: int, n_decoders: int) -> Iterator[float]:
             yield trial * (n_decoders + (n_decoders - 1) * _GAP + apart) + row * (1 + _GAP)
 
 
-def _page(width: float, height: float) -> Axes:
+def _page(width: float, height: float, images: xr.Dataset) -> Axes:
     from matplotlib import pyplot as plt
 
-    image_mm = (PAGE_MM - _MARGIN_MM - 1.0) / width
-    height_mm = _HEAD_MM + height * image_mm + _FOOT_MM
+    margin_mm = _LABEL_MM if "label" in images.coords else _MARGIN_MM
+    foot_mm = _FOOT_MM + _RULE_MM * len(_rule_lines(images))
+    image_mm = (PAGE_MM - margin_mm - 1.0) / width
+    height_mm = _HEAD_MM + height * image_mm + foot_mm
     figure = plt.figure(figsize=(PAGE_MM / MM_PER_INCH, height_mm / MM_PER_INCH), layout="none")
     place = (
-        _MARGIN_MM / PAGE_MM,
-        _FOOT_MM / height_mm,
+        margin_mm / PAGE_MM,
+        foot_mm / height_mm,
         width * image_mm / PAGE_MM,
         height * image_mm / height_mm,
     )
@@ -125,7 +136,6 @@ def _draw(ax: Axes, decoders: Mapping[str, xr.Dataset], lefts: list[float], tops
     first = next(iter(decoders.values()))
     n_decoders, n_seen = len(decoders), len(_SEEN)
     ax.set(xlim=(-0.02, lefts[-1] + 1.02), ylim=(tops[-1] + 1.02, -0.02), aspect="equal")
-    expected = _expected(first)
     for trial in range(first.sizes["trial"]):
         own = tops[trial * n_decoders : (trial + 1) * n_decoders]
         middle = (own[0] + own[-1]) / 2
@@ -137,6 +147,7 @@ def _draw(ax: Axes, decoders: Mapping[str, xr.Dataset], lefts: list[float], tops
             else:
                 _nothing(ax, left, middle)
         for top, images in zip(own, decoders.values(), strict=True):
+            expected = _expected(images)
             for column, left in enumerate(lefts[n_seen:]):
                 _image(
                     ax, images["reconstruction"].isel(test_delta=column, trial=trial).to_numpy(), left, top
@@ -173,16 +184,27 @@ def _frame(ax: Axes, left: float, top: float, target: str) -> None:
 
 
 def _expected(images: xr.Dataset) -> dict[int, str]:
-    """Columns whose windows lie on the trial's own image or on a neighbour's as the unshifted one does on its own."""
+    """Columns whose windows lie on the trial's own image or on a neighbour's as the unshifted one does on its own.
+
+    Specialized decoders were trained on the trial's own image at every shift, so that none is expected to show a neighbour.
+    """
     deltas = images["test_delta"].to_numpy()
     general_delta = int(images.attrs.get("general_delta", 0))
     trial_tr = float(images.attrs.get("soa_s", np.nan)) / float(images.attrs.get("tr_s", np.nan))
-    shifts = {"current": 0.0, "previous": -trial_tr, "next": trial_tr}
+    shifts = {"current": 0.0}
+    if images.attrs.get("decoder_row", "general") == "general":
+        shifts |= {"previous": -trial_tr, "next": trial_tr}
     return {
         int(np.flatnonzero(deltas == general_delta + round(shift))[0]): target
         for target, shift in shifts.items()
         if np.isfinite(shift) and (deltas == general_delta + round(shift)).any()
     }
+
+
+def _rule_lines(images: xr.Dataset) -> list[str]:
+    """By which rule the trials were chosen, in lines as wide as the page."""
+    rule = str(images.attrs.get("rule", ""))
+    return wrap(f"Trials: {rule}.", _RULE_LETTERS) if rule else []
 
 
 def _label(ax: Axes, decoders: Mapping[str, xr.Dataset], lefts: list[float], tops: list[float]) -> None:
@@ -206,8 +228,9 @@ def _label(ax: Axes, decoders: Mapping[str, xr.Dataset], lefts: list[float], top
     }
     for centre, word in zip(centres, [*_SEEN.values(), *deltas], strict=True):
         ax.annotate(word, (centre, 1), xytext=(0, 2), fontsize=7, **above)
-    row = str(first.attrs.get("decoder_row", "general")).capitalize()
-    title = f"{row} decoder's reconstructions, by shift of the window, delta (TRs)"
+    rows = {str(images.attrs.get("decoder_row", "general")).capitalize() for images in decoders.values()}
+    whose = f"{rows.pop()} decoder's reconstructions" if len(rows) == 1 else "reconstructions"
+    title = f"{whose}, by shift of the window, delta (TRs)"
     for word, group in (("images on the screen", centres[:n_seen]), (title, centres[n_seen:])):
         ax.annotate(word, ((group[0] + group[-1]) / 2, 1), xytext=(0, 12), fontsize=7.5, **above)
     ax.annotate(
@@ -219,10 +242,22 @@ def _label(ax: Axes, decoders: Mapping[str, xr.Dataset], lefts: list[float], top
     )
     n_decoders = len(decoders)
     blocks = [tops[k : k + n_decoders] for k in range(0, len(tops), n_decoders)]
-    ax.set_yticks(
-        [(own[0] + own[-1] + 1) / 2 for own in blocks], labels=[str(k + 1) for k in range(len(blocks))]
+    middles = [(own[0] + own[-1] + 1) / 2 for own in blocks]
+    if "label" in first.coords:
+        ax.set_yticks(middles, labels=[str(label) for label in first["label"].to_numpy()])
+    else:
+        ax.set_yticks(middles, labels=[str(k + 1) for k in range(len(blocks))])
+        ax.set_ylabel("test trial")
+    ax.annotate(
+        "\n".join(_rule_lines(first)),
+        xy=(0, 0),
+        xycoords="axes fraction",
+        xytext=(0, -25),
+        textcoords="offset points",
+        va="top",
+        fontsize=6.5,
+        color="0.2",
     )
-    ax.set_ylabel("test trial")
     if n_decoders > 1:
         for top, name in zip(tops, list(decoders) * len(blocks), strict=True):
             place = (lefts[n_seen] - 0.12, top + 0.5)

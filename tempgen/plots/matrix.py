@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempgen.errors import ResultsError
+from tempgen.plots.palettes import chance_colours
 from tempgen.plots.style import (
     draw_legend_below,
     fit_height,
@@ -31,10 +32,6 @@ _VISIBLE = 0.05  # distance from chance, as a share of the colours' reach, at wh
 _X_LABEL = "test lag: onset to window's end (s)"
 _Y_LABEL = "training lag: onset to window's end (s)"
 _NARROW_LETTERS = 24  # to a line over a narrow matrix
-_COLOURS = (
-    "RdBu_r"  # white at chance, red above, blue below; readable with all common kinds of colour blindness
-)
-_COLOURS_WITHOUT_CHANCE = "viridis"
 
 
 def plot_matrix(
@@ -130,17 +127,8 @@ def _draw_cells(
     ax: Axes, values: NDArray[np.float64], chance: float, limits: tuple[float, float] | None
 ) -> QuadMesh:
     """Cells in the part of the colour map that the scores reach, chance in the map's middle."""
-    from matplotlib import colormaps
-    from matplotlib.colors import Colormap, ListedColormap
-
     low, high = limits if limits is not None else (float(np.nanmin(values)), float(np.nanmax(values)))
-    if np.isfinite(chance):
-        low, high = min(low, chance), max(high, chance)
-        reach = max(high - chance, chance - low) or 1.0
-        shares = 0.5 + 0.5 * (np.linspace(low, high, 256) - chance) / reach
-        colours: Colormap = ListedColormap(colormaps[_COLOURS](shares))
-    else:
-        colours = colormaps[_COLOURS_WITHOUT_CHANCE]
+    colours, low, high = chance_colours(low, high, chance)
     # edges in the face's colour close the seams that viewers of SVG draw between cells
     return ax.pcolormesh(
         np.arange(values.shape[1] + 1) - 0.5,

@@ -28,6 +28,7 @@ _HEIGHT_MM = 75.0  # to begin with, then what the panels need
 _CURVES_RATIO = 0.85  # height by width of a panel with curves: room for the name of a metric
 _PAD_INCH = 0.025  # over and under each of the figure's parts; words come in several layers
 _LETTER_LEFT_PT = -18.0  # from the axes' left edge, over the tick labels
+_LETTER_UP_PT = 13.0  # from the axes' upper edge to a letter's, clear of the highest tick label
 
 
 def plot_row(plot: Callable[..., Axes], panels: Mapping[str, Any], **settings: Any) -> Figure:
@@ -134,7 +135,7 @@ def _draw_letters(figure: Figure, axes: Sequence[Axes]) -> None:
             chr(ord("a") + k),
             xy=(0, 1),
             xycoords="axes fraction",
-            xytext=(_LETTER_LEFT_PT, max(tops) * 72 / figure.dpi),
+            xytext=(_LETTER_LEFT_PT, max(max(tops) * 72 / figure.dpi, _LETTER_UP_PT)),
             textcoords="offset points",
             verticalalignment="top",
             fontsize=9,

@@ -1,16 +1,17 @@
-"""How figures look: one set of matplotlib settings, and colours that survive colour blindness and grey print."""
+"""How figures look: one matplotlib style file (``tempgen.mplstyle``) and what the plots share; colours are `tempgen.plots.palettes`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
+
+from tempgen.plots.palettes import DECODER_LINES, TARGET_LINES, Line
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 __all__ = [
     "COLUMN_MM",
     "DECODER_LINES",
+    "PAGE_MM",
     "TARGET_LINES",
     "Line",
+    "data_kind_words",
     "draw_legend_below",
     "figure_style",
     "fit_height",
     "is_narrow",
+    "own_axes",
     "round_shifts",
     "stamp_data_kind",
     "whole_seconds",
@@ -33,99 +37,30 @@ __all__ = [
 
 COLUMN_MM = 85.0
 """Width of one column of a journal page (millimetres). Source: guides of Cell and PNAS."""
+PAGE_MM = 180.0
+"""Width of a page. Source: Nature's guide to figures."""
 MM_PER_INCH = 25.4
 _NARROW_MM = 55.0  # of a figure that fills a column the axes take about 66 mm
 
 STAMP_SETTINGS: Mapping[str, Any] = MappingProxyType({"fontsize": 6.5, "color": "0.35"})
 
-_SETTINGS: Any = {
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib, so that figures are the same everywhere
-    "font.size": 7.0,
-    "axes.labelsize": 7.5,
-    "axes.titlesize": 7.5,
-    "xtick.labelsize": 7.0,
-    "ytick.labelsize": 7.0,
-    "legend.fontsize": 7.0,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "axes.spines.right": False,
-    "axes.labelpad": 3.0,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 3.5,
-    "legend.frameon": False,
-    "legend.handlelength": 2.1,
-    "legend.handletextpad": 0.6,
-    "legend.columnspacing": 0.9,
-    "legend.labelspacing": 0.35,
-    "hatch.linewidth": 0.4,
-    "figure.dpi": 150,
-    "savefig.dpi": 300,
-    "figure.constrained_layout.use": True,
-}
-
-
-@dataclass(frozen=True)
-class Line:
-    """How one curve is drawn: colour, dashes and marker all differ, so that any one of them may be lost.
-
-    Attributes
-    ----------
-    colour : str
-        Of Okabe and Ito's palette.
-    dashes : str
-        Matplotlib line style.
-    marker : str
-        Matplotlib marker.
-    filled : bool
-        Whether the marker is filled.
-    """
-
-    colour: str
-    dashes: str
-    marker: str
-    filled: bool
-
-    def settings(self) -> dict[str, Any]:
-        """Keyword arguments of ``Axes.plot``."""
-        return {
-            "color": self.colour,
-            "linestyle": self.dashes,
-            "marker": self.marker,
-            "markerfacecolor": self.colour if self.filled else "white",
-            "markeredgewidth": 0.8,
-        }
-
-
-# Colours: Okabe and Ito 2008, "Color Universal Design", https://jfly.uni-koeln.de/color/
-DECODER_LINES: Mapping[str, Line] = MappingProxyType(
-    {
-        "general": Line("#0072B2", "-", "o", filled=True),
-        "specialized": Line("#D55E00", "--", "s", filled=False),
-    }
-)
-TARGET_LINES: Mapping[str, Line] = MappingProxyType(
-    {
-        "previous": Line("#009E73", "--", "<", filled=False),
-        "current": Line("#0072B2", "-", "o", filled=True),
-        "next": Line("#CC79A7", "-.", ">", filled=False),
-    }
-)
+_STYLE_FILE = Path(__file__).with_name("tempgen.mplstyle")
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Settings of tempgen's figures, for everything drawn inside.
+    """Settings of tempgen's figures (``tempgen.mplstyle``), for everything drawn inside.
 
     Examples
     --------
+    >>> from matplotlib import rcParams
     >>> with figure_style():
-    ...     mpl.rcParams["font.size"]
+    ...     rcParams["font.size"]
     7.0
     """
-    with mpl.rc_context(_SETTINGS):
+    from matplotlib import style
+
+    with style.context(_STYLE_FILE):
         yield
 
 
@@ -150,13 +85,19 @@ def stamp_data_kind(ax: Axes, attrs: Mapping[str, Any]) -> None:
     attrs : mapping
         Of the object drawn: ``data_kind``, and ``subject`` if there is one.
     """
+    if "data_kind" in attrs:
+        ax.set_title(data_kind_words(attrs), loc="right", pad=3, **STAMP_SETTINGS)
+
+
+def data_kind_words(attrs: Mapping[str, Any]) -> str:
+    """What `stamp_data_kind` writes: ``"simulated data, subject 1"``; empty if the attributes do not say."""
     if "data_kind" not in attrs:
-        return
+        return ""
     stamp = f"{attrs['data_kind']} data"
-    if "subject" in attrs:
-        subject = str(attrs["subject"])
-        stamp = f"{stamp}, {subject if subject.startswith('sub') else f'subject {subject}'}"
-    ax.set_title(stamp, loc="right", pad=3, **STAMP_SETTINGS)
+    if "subject" not in attrs:
+        return stamp
+    subject = str(attrs["subject"])
+    return f"{stamp}, {subject if subject.startswith('sub') else f'subject {subject}'}"
 
 
 def is_narrow(ax: Axes) -> bool:
@@ -179,23 +120,30 @@ def draw_legend_below(
     handles : sequence of Artist
     labels : sequence of str
     own_figure : bool
-        Whether the legend belongs to the whole figure: it then takes as few rows as fit into its width, else one
-        column under the axes.
+        Whether the legend belongs to the whole figure: it then takes as few rows as fit into its width, else as fit into
+        that of the axes, under them.
     """
     from matplotlib.transforms import ScaledTranslation
 
     figure = ax.get_figure(root=True)
     if figure is None or not handles:
         return
-    if not own_figure:
-        below = ScaledTranslation(0, -36 / 72, figure.dpi_scale_trans)  # points, below ticks and label
-        ax.legend(
-            handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=ax.transAxes + below
-        )
-        return
+    below = ScaledTranslation(0, -36 / 72, figure.dpi_scale_trans)  # points, below ticks and label
+    widest = figure.bbox.width if own_figure else ax.get_window_extent().width  # with the legend's own margin
     for n_rows in range(1, len(handles) + 1):
-        legend = figure.legend(handles, labels, ncols=-(-len(handles) // n_rows), loc="outside lower center")
-        if legend.get_window_extent().width <= 0.99 * figure.bbox.width or n_rows == len(handles):
+        n_columns = -(-len(handles) // n_rows)
+        if own_figure:
+            legend = figure.legend(handles, labels, ncols=n_columns, loc="outside lower center")
+        else:
+            legend = ax.legend(
+                handles,
+                labels,
+                ncols=n_columns,
+                loc="upper center",
+                bbox_to_anchor=(0.5, 0),
+                bbox_transform=ax.transAxes + below,
+            )
+        if legend.get_window_extent().width <= widest or n_rows == len(handles):
             return
         legend.remove()
 

@@ -100,3 +100,13 @@ def test_latencies_are_drawn_beside_no_error(summary, latency):
 def test_a_latency_that_was_never_found_leaves_an_empty_figure(summary):
     summary["latency_bias_s_n"][:] = 0
     assert not plot_latency_bias(summary, "m", latency="peak").get_yticklabels()
+
+
+def test_intervals_and_reference_lines_are_named_in_the_legend(summary):
+    for ax, names in (
+        (plot_rejection_rates(summary, "m"), {"exact 95 % interval", "level of the tests"}),
+        (plot_power(summary, "m", code="static"), {"exact 95 % interval", "level of the test"}),
+        (plot_coverage(summary, "m"), {"95 % interval over data sets", "level of the intervals"}),
+        (plot_latency_bias(summary, "m", latency="peak"), {"95 % interval over data sets", "no bias"}),
+    ):
+        assert names <= {text.get_text() for text in ax.figure.legends[0].get_texts()}

@@ -143,3 +143,34 @@ def test_given_axes_are_drawn_into():
 def test_what_cannot_be_drawn_is_refused(decoders, complaint):
     with pytest.raises(ResultsError, match=complaint):
         plot_reconstructions(decoders)
+
+
+def test_specialized_decoders_are_expected_to_show_no_neighbour():
+    general, specialized = planted_images(), planted_images(decoder_row="specialized")
+    ax = plot_reconstructions({"General": general, "Specialized": specialized})
+    columns = sorted({x for x, _, _ in frames(ax) if x > 3.2})
+    of_rows = {}
+    for x, y, name in frames(ax):
+        if x in columns:
+            of_rows.setdefault(y, set()).add(name)
+    rows = [of_rows[y] for y in sorted(of_rows)]
+    assert rows == [
+        set(TARGET_LINES),
+        {"current"},
+        set(TARGET_LINES),
+        {"current"},
+        {"current", "previous"},
+        {"current"},
+    ]
+    assert any(text.get_text().startswith("reconstructions, by shift") for text in ax.texts)
+
+
+def test_labels_stand_beside_trials_and_the_rule_below(text_faults):
+    rule = "best, median, worst of 140 kept test trials with both neighbours by PixCorr of the General decoder at delta 0; ties: the earlier"
+    images = planted_images(rule=rule).assign_coords(
+        label=("trial", ["best\nrank 1\n0.9", "median\nrank 70\n0.5", "worst\nrank 140\n0.1"])
+    )
+    ax = plot_reconstructions({"General": images, "Specialized": images})
+    assert [label.get_text().split("\n")[0] for label in ax.get_yticklabels()] == ["best", "median", "worst"]
+    assert any(" ".join(text.get_text().split()) == f"Trials: {rule}." for text in ax.texts)
+    assert text_faults(ax.figure) == []
