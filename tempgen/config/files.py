@@ -97,6 +97,23 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
     if path is None:
         demo = DEMOS.get((overrides or {}).get("decoder.kind", "ridge"), DEMOS["ridge"])
         path = DEFAULT_FILE if DEFAULT_FILE.is_file() else packaged_file("analyses", demo)
+    content = read_mapping(path)
+    if is_study(content):
+        raise ConfigError(
+            f"{path} describes a study of several analyses, here one is needed: 'tempgen run {path}' makes all of them."
+        )
+    apply_overrides(content, overrides or {})
+    return validate(Analysis, content, origin=str(path))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Plain values of an analysis file or a study; nothing of an empty file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or is no YAML mapping.
+    """
     if not path.is_file():
         raise ConfigError(f"There is no analysis file {path}: write one with 'tempgen init {path}'.")
     try:
@@ -108,13 +125,28 @@ def load_analysis(path: Path | None = None, overrides: Mapping[str, Any] | None 
         raise ConfigError(
             f"{path} holds a {type(content).__name__}, an analysis is a mapping: see 'tempgen init'."
         )
-    _replace_decoder(content, overrides or {})
-    for key, value in (overrides or {}).items():
+    return content
+
+
+def is_study(content: Mapping[str, Any]) -> bool:
+    """Whether a file describes several analyses (:class:`tempgen.config.study.Study`) instead of one."""
+    return bool({"variants", "subjects"} & set(content))
+
+
+def apply_overrides(content: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Set dotted keys of an analysis; one of two ways to say a thing replaces the other, a kind of decoder its keys.
+
+    Raises
+    ------
+    ConfigError
+        If a key leads through a value.
+    """
+    _replace_decoder(content, overrides)
+    for key, value in overrides.items():
         set_dotted(content, key, value)
         for other in _ALTERNATIVES.get(key, ()):
-            if other not in (overrides or {}):
+            if other not in overrides:
                 _remove_dotted(content, other)
-    return validate(Analysis, content, origin=str(path))
 
 
 def validate(model: type[Model], content: Mapping[str, Any], *, origin: str) -> Model:

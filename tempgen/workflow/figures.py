@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,6 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
         raise ResultsError(f"There is no result {places.results}: run 'tempgen evaluate' first.")
     diffusion = makes_images_by_diffusion(analysis.decoder)
     notebook = DIFFUSION_NOTEBOOK if diffusion else NOTEBOOK
-    executed = places.figures / notebook
     config = analysis.figures
     results = open_results(places.results)
     _check_result(results, analysis, places.results)
@@ -59,9 +59,47 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
             "n_trials": config.n_trials,
             "blur_faces": _blur_faces(config.blur_faces, say),
         }
-    if not overwrite and _is_drawn(executed, parameters):
-        say(f"{places.figures} is done")
-        return _figures_in(places.figures)
+    drawn = [places.results, places.reconstructions]
+    if parameters.get("beside"):
+        beside = Path(str(parameters["beside"]))
+        drawn += [beside / "results.zarr", beside / "reconstructions.zarr"]
+    return draw_notebook(notebook, places.figures, parameters, sources=drawn, say=say, overwrite=overwrite)
+
+
+def draw_notebook(
+    notebook: str,
+    folder: Path,
+    parameters: dict[str, Any],
+    *,
+    sources: Sequence[Path],
+    say: Say = print,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Execute a notebook of the package; its figures and the executed notebook land in a folder.
+
+    Figures that are newer than what they show and were drawn with the same parameters are kept; else those of before go.
+
+    Parameters
+    ----------
+    notebook : str
+        File name below ``notebooks``.
+    folder : Path
+    parameters : dict
+        Of its cell tagged ``parameters``.
+    sources : sequence of Path
+        What the notebook shows, as far as it exists.
+
+    Raises
+    ------
+    ResultsError
+        If the notebook stops.
+    ConfigError
+        If there is no such notebook or papermill is not installed.
+    """
+    executed = folder / notebook
+    if not overwrite and _is_drawn(executed, parameters, sources):
+        say(f"{folder} is done")
+        return _figures_in(folder)
     try:
         import papermill
     except ImportError as error:
@@ -69,7 +107,7 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
             "Figures are made by a notebook, which needs papermill: pip install 'tempgen[notebooks]'."
         ) from error
     with whole_file(executed) as temporary:
-        for old in _figures_in(places.figures):
+        for old in _figures_in(folder):
             old.unlink()
         try:
             papermill.execute_notebook(
@@ -83,7 +121,7 @@ def draw_figures(analysis: Analysis, *, say: Say = print, overwrite: bool = Fals
             )
         except papermill.PapermillExecutionError as error:
             raise ResultsError(f"The notebook {notebook} stopped: {error.ename}: {error.evalue}") from error
-    figures = _figures_in(places.figures)
+    figures = _figures_in(folder)
     say("figures:\n" + "\n".join(f"  {path}" for path in figures))
     return figures
 
@@ -119,12 +157,10 @@ def _check_result(results: xr.Dataset, analysis: Analysis, path: Path) -> None:
         )
 
 
-def _is_drawn(executed: Path, parameters: dict[str, Any]) -> bool:
+def _is_drawn(executed: Path, parameters: dict[str, Any], sources: Sequence[Path]) -> bool:
     """Whether the notebook was executed with these parameters, after what it draws was written."""
-    sources = [Path(parameters[name]) for name in ("results", "beside") if parameters.get(name)]
-    drawn = [source / name for source in sources for name in ("", "results.zarr", "reconstructions.zarr")]
-    written = [path.stat().st_mtime for path in drawn if path.suffix == ".zarr" and path.exists()]
-    if not executed.exists() or executed.stat().st_mtime <= max(written):
+    written = [path.stat().st_mtime for path in sources if path.exists()]
+    if not executed.exists() or executed.stat().st_mtime <= max(written, default=0.0):
         return False
     metadata = json.loads(executed.read_text(encoding="utf-8"))["metadata"]
     return bool(metadata.get("papermill", {}).get("parameters") == parameters)

@@ -1,0 +1,186 @@
+"""Decoders side by side: our own scores with their uncertainty, and beside them what papers print, with how it was made.
+
+Published numbers are set beside results on the same recording alone. Beside simulated subjects they stand apart and are
+compared with nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+import yaml
+from numpy.typing import NDArray
+
+from tempgen.errors import ResultsError
+from tempgen.generalization.study import StudyResults
+
+__all__ = ["benchmark_table", "protocol_table", "published_scores"]
+
+_FILE = Path(__file__).with_name("published_scores.yaml")
+OURS = "this study"
+
+
+def published_scores(table: str = "dynadiff") -> xr.Dataset:
+    """Scores that a paper prints, in the units of the metrics of this package.
+
+    Parameters
+    ----------
+    table : str
+        Of ``published_scores.yaml``.
+
+    Returns
+    -------
+    Dataset, dims (row, metric)
+        ``mean``. Attributes: ``source``, ``title``, the protocol as ``protocol_...``, and ``not_comparable_METRIC`` with the reason.
+
+    Raises
+    ------
+    ResultsError
+        If there is no such table.
+
+    Examples
+    --------
+    >>> published = published_scores()
+    >>> float(published["mean"].sel(row="Dynadiff", metric="clip_12"))
+    0.9353
+    """
+    content = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    if table not in content["tables"]:
+        raise ResultsError(
+            f"There is no published table {table!r}; there are: {', '.join(content['tables'])}."
+        )
+    one = content["tables"][table]
+    percent = [name in content["units"]["percent"] for name in one["metrics"]]
+    scores = np.array(list(one["rows"].values()), dtype=np.float64)
+    return xr.Dataset(
+        {"mean": (("row", "metric"), np.round(np.where(percent, scores / 100, scores), 6))},
+        coords={
+            "row": np.array(list(one["rows"]), dtype=object),
+            "metric": np.array(one["metrics"], dtype=object),
+        },
+        attrs={"source": one["source"], "title": one["title"]}
+        | {f"not_comparable_{name}": why for name, why in one["not comparable"].items()}
+        | {f"protocol_{name}": text for name, text in one["protocol"].items()},
+    )
+
+
+def benchmark_table(scores: xr.Dataset, *, published: xr.Dataset | None = None) -> xr.Dataset:
+    """Our decoders, and those of a paper below them, with the best of each metric marked.
+
+    Parameters
+    ----------
+    scores : Dataset
+        From `tempgen.generalization.variants.variant_scores`: a variant for each decoder.
+    published : Dataset, optional
+        From `published_scores`; rows without a score in any of our metrics are left out.
+
+    Returns
+    -------
+    Dataset, dims (row, metric)
+        ``mean``, ``sem`` (NaN of published rows), ``best``: whether no other row that it is compared with is better. Coordinate
+        ``group`` (row): ``"this study"`` or the published table's title. Real data are compared with the published ones, of
+        the same recording, except for metrics that are made otherwise (``not_compared``); simulated ones are not: attribute
+        ``compared`` says so.
+    """
+    ours = scores[["mean", "sem"]].rename({"variant": "row"})
+    ours = ours.drop_vars(
+        [
+            name
+            for name in ours.coords
+            if name not in ("row", "metric", "long_name", "direction", "fixed_chance")
+        ]
+    )
+    simulated = str(scores.attrs.get("data_kind")) == "simulated"
+    groups = [OURS] * ours.sizes["row"]
+    rows = ours
+    if published is not None:
+        theirs = published.reindex(metric=ours["metric"].values)
+        theirs = theirs.isel(row=np.flatnonzero(theirs["mean"].notnull().any("metric").to_numpy()))
+        groups += [str(published.attrs["title"])] * theirs.sizes["row"]
+        rows = xr.concat(
+            [ours, theirs.assign(sem=theirs["mean"] * np.nan)],
+            "row",
+            coords="minimal",
+            compat="override",
+            combine_attrs="override",
+        )
+    apart = {
+        str(name): str(published.attrs[f"not_comparable_{name}"])
+        for name in rows["metric"].values
+        if published is not None and f"not_comparable_{name}" in published.attrs
+    }
+    lower = np.array([str(name).startswith("lower") for name in rows["direction"].values])
+    within = np.array([simulated or name in apart for name in rows["metric"].values])
+    best = np.where(
+        within,
+        _best(rows["mean"].to_numpy(), np.array(groups), lower=lower),
+        _best(rows["mean"].to_numpy(), np.full(len(groups), "all"), lower=lower),
+    )
+    attrs = {name: value for name, value in scores.attrs.items() if name != "interval"}
+    attrs["compared"] = "within each group" if simulated and len(set(groups)) > 1 else "with all rows"
+    if published is not None:
+        attrs["published_source"] = str(published.attrs["source"])
+        attrs["not_compared"] = "" if simulated else ", ".join(apart.values())
+    return (
+        rows.assign(best=(("row", "metric"), best)).assign_coords(group=("row", groups)).assign_attrs(attrs)
+    )
+
+
+def _best(
+    scores: NDArray[np.float64], groups: NDArray[Any], *, lower: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Best of each column among the rows of each group, ties included; nothing where fewer than two can be compared."""
+    towards = np.where(lower, -scores, scores)
+    best = np.zeros(scores.shape, dtype=bool)
+    for group in np.unique(groups):
+        rows = groups == group
+        there = np.isfinite(towards[rows]).sum(axis=0) > 1
+        top = np.where(np.isfinite(towards[rows]), towards[rows], -np.inf).max(axis=0)
+        best[rows] = (towards[rows] == top) & there
+    return best
+
+
+def protocol_table(study: StudyResults, *, published: xr.Dataset | None = None) -> pd.DataFrame:
+    """How the scores of a study were made beside how a paper's were: one row for each difference that matters.
+
+    Parameters
+    ----------
+    study : StudyResults
+    published : Dataset, optional
+        From `published_scores`.
+
+    Returns
+    -------
+    DataFrame
+        Index: what; columns ``"this study"`` and, if given, the published table's title. Where variants differ, all are named.
+    """
+    attrs = [study.result(*member).attrs for member in study.there]
+    tr_s = float(attrs[0]["tr_s"])
+    start_s = float(attrs[0]["start_tr"]) * tr_s
+    ours = {
+        "recording": f"{_all(attrs, 'data_kind')} data, subjects {', '.join(study.subjects)}",
+        "signal": _all(attrs, "signal"),
+        "window": f"{_all(attrs, 'n_tr')} TRs of {tr_s:.4g} s from {start_s:.4g} s after onset",
+        "test trials": f"{_all(attrs, 'split')} split: {_all(attrs, 'n_evaluated')} trials, each scored by itself",
+        "image size of metrics": _all(attrs, "image_size"),
+        "two-way identification": _all(attrs, "identification_direction"),
+        "mIoU segmented by": _all(attrs, "networks"),
+        "uncertainty": f"mean of {len(study.subjects)} subjects, SEM over them"
+        if len(study.subjects) > 1
+        else "SE over images",
+    }
+    table = {OURS: ours}
+    if published is not None:
+        theirs: Mapping[str, Any] = {name: published.attrs[f"protocol_{name}"] for name in ours}
+        table[str(published.attrs["title"])] = dict(theirs)
+    return pd.DataFrame(table).rename_axis("protocol")
+
+
+def _all(attrs: list[dict[str, Any]], name: str) -> str:
+    values = dict.fromkeys(str(one[name]) for one in attrs if name in one)
+    return ", ".join(values) or "none"
