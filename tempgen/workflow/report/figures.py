@@ -1,0 +1,151 @@
+"""The figures of a report, each with what it shows in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from tempgen.errors import ResultsError
+from tempgen.generalization import generalization_matrix, lag_curve, lag_images
+from tempgen.generalization.selection import Decoder, select_decoder
+from tempgen.plots import plot_lag_curves, plot_matrix, plot_reconstructions, plot_row, plot_targets
+from tempgen.plots.faces import can_blur_faces, with_blurred_faces
+from tempgen.reconstructions import open_reconstructions
+from tempgen.results import decoder_name, metrics_of
+from tempgen.workflow.report.html import Section, figure_html, paragraphs
+
+__all__ = [
+    "curves_section",
+    "decoders_of",
+    "main_target",
+    "matrix_section",
+    "reconstructions_section",
+    "targets_section",
+    "unit_of",
+]
+
+N_TRIALS = 6
+"""Of the reconstructions: what fits on a page beside its words. Source: house choice."""
+
+
+def main_target(results: xr.Dataset) -> str:
+    """The trial's own image, or the first of the others where that was not compared."""
+    targets = [str(name) for name in results["target"].to_numpy()]
+    return "current" if "current" in targets else targets[0]
+
+
+def unit_of(results: xr.Dataset) -> str:
+    """What is drawn for intervals: images are independent; labels are too few, so runs are drawn instead."""
+    return "run" if results.attrs.get("decoder_target") == "labels" else "image_id"
+
+
+def decoders_of(results: xr.Dataset, metric: str) -> list[Decoder]:
+    """Which of the two were scored."""
+    there: list[Decoder] = []
+    decoders: tuple[Decoder, ...] = ("general", "specialized")
+    for name in decoders:
+        try:
+            scores = select_decoder(results[metric].sel(target=main_target(results)), results, name)
+        except ResultsError:  # no such row, or no diagonal
+            continue
+        if scores.notnull().any():
+            there.append(name)
+    return there
+
+
+def curves_section(results: xr.Dataset) -> Section:
+    """General and Specialized by lag, one panel a metric."""
+    target, unit = main_target(results), unit_of(results)
+    panels = {
+        metric: {
+            name.capitalize(): lag_curve(results, metric, decoder=name, target=target, unit=unit)
+            for name in decoders_of(results, metric)
+        }
+        for metric in metrics_of(results)
+    }
+    caption = (
+        "Mean over test trials by the time from image onset to the end of the decoder's window; the upper axis is the window's "
+        "shift. Every lag scores the same trials. Marks at the bottom: when images were on the screen. Dotted: chance. Read "
+        "the distance from chance, not the height."
+    )
+    figure = plot_row(plot_lag_curves, panels)
+    return Section(
+        "When can the image be decoded?",
+        figure_html(figure, alt="General and Specialized decoders: score by lag", caption=caption),
+    )
+
+
+def targets_section(results: xr.Dataset) -> Iterator[Section]:
+    """The General decoder beside the previous, the current and the next image, where it was scored."""
+    panels: dict[str, dict[str, Any]] = {}
+    for metric in metrics_of(results):
+        if "general" not in decoders_of(results, metric):
+            continue
+        panels[metric] = {
+            f"{target} image": lag_curve(
+                results, metric, decoder="general", target=target, unit=unit_of(results)
+            )
+            for target in (str(name) for name in results["target"].to_numpy())
+            if results[metric].sel(target=target).notnull().any()
+        }
+    if not panels:
+        return
+    caption = (
+        "The General decoder's reconstructions compared with the image before, the trial's own and the one after. Shifted by one "
+        "trial, the window holds a neighbour's response. Neighbours across a blank do not count."
+    )
+    figure = plot_row(plot_targets, panels)
+    alt = "General decoder: score with the previous, current and next image by lag"
+    yield Section("Whose image is it?", figure_html(figure, alt=alt, caption=caption))
+
+
+def matrix_section(results: xr.Dataset) -> Section:
+    """Every decoder at every lag, above the chance of each cell where that is known."""
+    target = main_target(results)
+    panels = {}
+    for metric in metrics_of(results):
+        scored = generalization_matrix(results, metric, target=target)
+        known = bool((scored["chance"].notnull() | scored.isnull()).all())
+        panels[metric] = generalization_matrix(results, metric, target=target, above_chance=known)
+    caption = (
+        "Training lag upwards, test lag to the right, mean score minus chance. The diagonal is Specialized, the marked row General. "
+        "Cells between the stepped lines come from windows that share volumes. Hatched: not computed."
+    )
+    figure = plot_row(plot_matrix, panels)
+    return Section(
+        "The whole matrix",
+        figure_html(figure, alt="Generalization matrix: training by test lag", caption=caption),
+    )
+
+
+def reconstructions_section(results: xr.Dataset, home: Path) -> Iterator[Section]:
+    """Reconstructions of the first trials in time, of each decoder whose reconstructions were kept."""
+    kept = open_reconstructions(home)
+    wishes = json.loads(results.attrs.get("analysis", "{}")).get("figures") or {}
+    notes = []
+    figures = []
+    decoders: tuple[Decoder, ...] = ("general", "specialized")
+    for name in decoders:
+        try:
+            images = lag_images(kept, decoder=name, n_trials=N_TRIALS)
+        except ResultsError:  # of this decoder none were kept at these lags
+            continue
+        if wishes.get("blur_faces"):
+            images = with_blurred_faces(images)
+        figure: Any = plot_reconstructions({decoder_name(kept): images}).figure
+        caption = f"{name.capitalize()} decoder, by shift of the window; on the left what was on the screen."
+        figures.append(
+            figure_html(figure, alt=f"{name.capitalize()} decoder: reconstructions by lag", caption=caption)
+        )
+    if wishes.get("blur_faces") and not can_blur_faces():
+        notes.append("Faces are not blurred, although the analysis asks for it: OpenCV is not installed.")
+    notes.append(
+        "The first test trials in time that have both neighbours, not the best ones. The initial noise is the same at every shift. A "
+        "clean picture is no evidence: look at what changes with the shift and agrees with the screen."
+    )
+    if figures:
+        yield Section("Reconstructions", paragraphs(notes) + "".join(figures))
