@@ -28,7 +28,7 @@ from tempgen.data.source import RunFile, Source
 from tempgen.data.store import describe_store, store_attrs
 from tempgen.errors import ConfigError
 
-__all__ = ["SimulatedSubject"]
+__all__ = ["SimulatedSubject", "trials_of_designs"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class SimulatedSubject:
             runs=runs,
             mask=self.anatomy.nsdgeneral,
             affine=self.anatomy.affine,
-            trials=_trials(designs),
+            trials=trials_of_designs(designs),
             data_kind="simulated",
             notes={key: str(getattr(self.config, key)) for key in ("code", "snr")},
         )
@@ -168,7 +168,8 @@ class SimulatedSubject:
         return cleaned.zscored
 
 
-def _trials(designs: NDArray[np.int64]) -> pd.DataFrame:
+def trials_of_designs(designs: NDArray[np.int64]) -> pd.DataFrame:
+    """Trials table of designs, shape (n_runs, 225), with the columns of ``TRIAL_COLUMNS``."""
     run, onset_tr = np.nonzero(designs)
     trials = pd.DataFrame({"run": run, "onset_tr": onset_tr, "image_id": designs[run, onset_tr]})
     trials["onset_s"] = trials["onset_tr"] * TR_S
