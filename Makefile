@@ -16,13 +16,14 @@ DEMO_STAMP := $(VENV)/.tempgen-demo
 DEV_STAMP := $(VENV)/.tempgen-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-quick test lint bench constraints clean
+.PHONY: help demo demo-quick test lint docs bench constraints clean
 
 help:
 	@echo "make demo         install, run the linear and the Dynadiff demo (simulated subjects), print where the figures are"
 	@echo "make demo-quick   the same with the linear decoder alone (two minutes)"
 	@echo "make test         install with all extras, lint, type-check, test"
 	@echo "make lint         lint and type-check only"
+	@echo "make docs         build the documentation into build/docs"
 	@echo "make bench        run every benchmark in benchmarks/"
 	@echo "make constraints  resolve the open ranges anew, test them, and rewrite constraints.txt"
 	@echo "make clean        remove caches and builds; keeps $(VENV) and outputs/"
@@ -42,6 +43,10 @@ lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(DEV_STAMP)
+	$(BIN)/python -m sphinx -W docs build/docs
+	@echo "build/docs/index.html"
 
 bench: $(DEV_STAMP)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -7,7 +7,20 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "pandas", "xarray", "scipy", "nilearn", "sklearn", "matplotlib", "h5py", "zarr", "nibabel")
+HEAVY = (
+    "torch",
+    "plotly",
+    "ipywidgets",
+    "pandas",
+    "xarray",
+    "scipy",
+    "nilearn",
+    "sklearn",
+    "matplotlib",
+    "h5py",
+    "zarr",
+    "nibabel",
+)
 
 IMPORT = "import tempgen"
 HELP = """

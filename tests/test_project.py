@@ -31,20 +31,35 @@ USED_BY_NAME = {"h5netcdf": 'engine="h5netcdf"'}
 # Distributions of the notebooks extra that are there for the user: a kernel and an editor.
 FOR_THE_USER = {"ipykernel", "jupyterlab"}
 # Distributions that a library imports when tempgen asks for what they offer, and where it does.
-USED_THROUGH = {"tensorboard": "from torch.utils import tensorboard", "torchvision": '"torchvision.models"'}
-# Tools of the dev extra that are run and not imported.
+USED_THROUGH = {
+    "anywidget": "FigureWidget",  # plotly's, which it draws
+    "tensorboard": "from torch.utils import tensorboard",
+    "torchvision": '"torchvision.models"',
+}
+# Tools of the dev and docs extras that are run and not imported; the server that moto starts is made of flask.
 TOOLS = {
+    "flask",
+    "flask-cors",
     "mypy",
+    "myst-parser",
     "nbstripout",
+    "numpydoc",
     "pandas-stubs",
+    "playwright",
     "pre-commit",
+    "pydata-sphinx-theme",
     "pytest-xdist",
     "ruff",
+    "sphinx",
     "types-pyyaml",
     "types-tqdm",
 }
-# What nobody imports who has not asked for diffusion: these may need its extra as soon as they are imported.
-TORCH_MODULES = (
+EXTRAS_OF_THE_PACKAGE = ("torch", "diffusion", "metrics", "faces", "notebooks", "explore", "nsd", "sweep")
+# What nobody imports who has not asked for diffusion, for widgets or for a cluster: these may need their extra as soon as they
+# are imported.
+MODULES_OF_EXTRAS = (
+    "tempgen/exploration/",
+    "tempgen/sweep/cluster.py",
     "tempgen/models/",
     "tempgen/training/",
     "tempgen/decoders/dynadiff/",
@@ -158,7 +173,7 @@ def test_everything_imported_at_module_level_is_a_runtime_dependency() -> None:
     undeclared = {
         name: path
         for name, path in providers_of(
-            third_party_imports("tempgen", everywhere=False, without=TORCH_MODULES)
+            third_party_imports("tempgen", everywhere=False, without=MODULES_OF_EXTRAS)
         ).items()
         if name not in RUNTIME
     }
@@ -174,14 +189,24 @@ def test_starting_the_command_line_imports_nothing_of_the_extras() -> None:
     )
 
     assert "tempgen.workflow" in loaded
-    assert not loaded & {"torch", "diffusers", "peft", "accelerate", "transformers", "papermill"}
+    assert not loaded & {
+        "torch",
+        "diffusers",
+        "peft",
+        "accelerate",
+        "transformers",
+        "papermill",
+        "boto3",
+        "exca",
+        "plotly",
+    }
 
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("tempgen", ("torch", "diffusion", "metrics", "faces", "notebooks")),
-        ("tests", ("torch", "diffusion", "metrics", "faces", "notebooks", "dev")),
+        ("tempgen", EXTRAS_OF_THE_PACKAGE),
+        ("tests", (*EXTRAS_OF_THE_PACKAGE, "dev")),
         ("benchmarks", ("torch", "diffusion", "metrics", "bench")),
     ],
 )
