@@ -38,13 +38,14 @@ def validate(
     """Calibrate the statistics: simulate many subjects, analyse each, count false positives, power and coverage.
 
     All data are SIMULATED. Every data set is a small file below OUT; stopped, the same command goes on from there, and more
-    can be asked for later. Shows the rates without signal; OUT/tables.md has all, OUT/calibration.nc the numbers.
+    can be asked for later. Shows the rates without signal, or (of a calibration with dynamics: analyses/validate_dynamics.yaml) how often
+    each method tells a dynamic code from overlap; OUT/tables.md has all, OUT/calibration.nc the numbers.
 
     Example: tempgen validate outputs/validate --short
     """
     from tempgen.config.files import parse_assignments
     from tempgen.config.validation import load_validation
-    from tempgen.generalization.validation import calibration_tables
+    from tempgen.generalization.validation import calibration_tables, classification_table
     from tempgen.workflow.validation import run_validation
 
     config = load_validation(file, parse_assignments(assignments or []))
@@ -53,6 +54,9 @@ def validate(
     config = config.short() if short else config
     typer.echo(f"{config.n_datasets} SIMULATED data sets of {len(config.conditions)} conditions in {out}")
     summary = run_validation(config, out, n_jobs=jobs, say=typer.echo)
+    if config.dynamics is not None:
+        typer.echo(classification_table(summary).round(3).to_string(index=False))
+        return
     table = calibration_tables(summary)["rejection"]
     known = table[table["contains_alpha"].notnull()]
     columns = ["condition", "test", "decoder", "metric", "rate", "low", "high", "n", "contains_alpha"]

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tempgen.config.analysis import Analysis, WindowConfig
 from tempgen.config.decoder import RidgeConfig
+from tempgen.config.dynamics import DynamicsConfig
 from tempgen.config.files import packaged_file, read_yaml, set_dotted, validate
 from tempgen.config.section import Deltas, Section
 from tempgen.config.simulation import SimulationConfig
@@ -76,6 +77,16 @@ class ConditionConfig(Section):
         description=(
             "Further test runs of each subject, of other images, on which the expectation of its scores is measured; 0: none, "
             "then only chance is known, and only without signal. Source: house choice."
+        ),
+    )
+
+    hrf_error_s: float = Field(
+        0.0,
+        ge=0,
+        le=3,
+        description=(
+            "SD over voxels of the error of the times to peak with which BOLD is deconvolved beside the true ones (s); of a calibration "
+            "with dynamics only. Source: off unless given."
         ),
     )
 
@@ -152,6 +163,12 @@ class ValidationConfig(Section):
         RidgeConfig(target_size=4, alphas=(0.1, 1.0, 10.0)), description="The linear decoder."
     )
     statistics: StatisticsConfig = Field(StatisticsConfig(), description="What is calibrated.")
+    dynamics: DynamicsConfig | None = Field(
+        None,
+        description=(
+            "Calibrate instead how often each method calls static, sustained and rotating codes right. Source: off unless given."
+        ),
+    )
     base: dict[str, Any] = Field(
         {}, description="What all conditions share, unless they say otherwise. Source: off unless given."
     )
@@ -173,6 +190,17 @@ class ValidationConfig(Section):
             for name, condition in content["conditions"].items()
         }
         return {**content, "conditions": conditions}
+
+    @model_validator(mode="after")
+    def _no_unused_keys(self) -> Self:
+        if self.dynamics is not None:
+            self.refuse_unused(("window", "decoder", "statistics"), because="with dynamics")
+            silent = [name for name, one in self.conditions.items() if one.is_null]
+            if silent:
+                raise ValueError(f"conditions.{silent[0]}: without signal no code is right, set simulate.snr")
+        elif any(one.hrf_error_s for one in self.conditions.values()):
+            raise ValueError("hrf_error_s would not be used without dynamics: remove it")
+        return self
 
     @field_validator("conditions")
     @classmethod

@@ -24,7 +24,13 @@ from tempgen.config.validation import ValidationConfig, load_validation
 from tempgen.data.simulate.scene_pool import open_scene_pool
 from tempgen.errors import ConfigError, ResultsError
 from tempgen.files import whole_file
-from tempgen.generalization.validation import calibrate, calibration_tables, markdown_table
+from tempgen.generalization.validation import (
+    calibrate,
+    calibration_tables,
+    classification_rates,
+    classification_table,
+    markdown_table,
+)
 from tempgen.training.interruption import SIGNALS, Interruption, leave
 from tempgen.workflow.recording import Say
 from tempgen.workflow.validation_task import Task, read_outcomes, run_task
@@ -55,8 +61,8 @@ def run_validation(
     Returns
     -------
     Dataset
-        From `tempgen.generalization.validation.calibrate`, along ``condition``; also in ``calibration.nc``, all outcomes in
-        ``outcomes.nc``, and the tables in ``tables.md``.
+        From `tempgen.generalization.validation.calibrate`, or `classification_rates` with ``config.dynamics``, along
+        ``condition``; also in ``calibration.nc``, all outcomes in ``outcomes.nc``, and the tables in ``tables.md``.
 
     Raises
     ------
@@ -77,11 +83,12 @@ def run_validation(
         open_scene_pool(waiting[0].scenes, n_images=config.n_scenes, seed=config.seed, size=16)
         _run(_interleaved(waiting), n_done=len(tasks) - len(waiting), n_jobs=n_jobs)
     outcomes = gather_outcomes(config, out)
-    summary = calibrate(outcomes)
+    of_tests = config.dynamics is None
+    summary = calibrate(outcomes) if of_tests else classification_rates(outcomes)
     for name, dataset in ((OUTCOMES, outcomes), (CALIBRATION, summary)):
         with whole_file(out / name) as temporary:
             dataset.to_netcdf(temporary, engine="h5netcdf")
-    tables = calibration_tables(summary)
+    tables = calibration_tables(summary) if of_tests else {"classification": classification_table(summary)}
     with whole_file(out / TABLES) as temporary:
         text = "\n\n".join(f"## {name}\n\n{markdown_table(table)}" for name, table in tables.items())
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -115,10 +122,12 @@ def gather_outcomes(config: ValidationConfig, out: Path) -> xr.Dataset:
         by_condition.append(together.expand_dims(condition=[name]))
     if not by_condition:
         raise ResultsError(f"No data set of the calibration is in {out}: run 'tempgen validate {out}' first.")
-    # seconds of a lag, the same in all conditions
-    lag_s = xr.concat([one["lag_s"] for one in by_condition], dim="part", join="outer").max("part")
+    lags: dict[str, xr.DataArray] = {}
+    if "lag_s" in by_condition[0]:  # seconds of a lag, the same in all conditions
+        lag_s = xr.concat([one["lag_s"] for one in by_condition], dim="part", join="outer").max("part")
+        lags = {"lag_s": lag_s}
     outcomes = xr.concat(
-        [one.drop_vars("lag_s") for one in by_condition],
+        [one.drop_vars("lag_s", errors="ignore") for one in by_condition],
         dim="condition",
         join="outer",
         coords="minimal",
@@ -139,14 +148,16 @@ def gather_outcomes(config: ValidationConfig, out: Path) -> xr.Dataset:
         "snr": [condition.simulate.snr for condition in conditions],
         "soa_slots": [condition.experiment.soa_slots for condition in conditions],
         "hrf_spread_s": [latest - earliest for earliest, latest in peaks],
+        "n_runs": [condition.experiment.n_runs for condition in conditions],
+        "hrf_error_s": [condition.hrf_error_s for condition in conditions],
     }
     return outcomes.assign_coords(
-        {"lag_s": lag_s} | {name: ("condition", values) for name, values in coords.items()}
+        lags | {name: ("condition", values) for name, values in coords.items()}
     ).assign_attrs(
         title=f"tempgen: {config.name}",
         data_kind="simulated",
         tempgen_version=__version__,
-        alpha=config.statistics.alpha,
+        alpha=(config.dynamics or config.statistics).alpha,
         level=config.statistics.level,
         validation=config.model_dump_json(),
     )
@@ -179,10 +190,12 @@ def open_calibration(folder: Path | str) -> xr.Dataset:
 def _claim(out: Path, config: ValidationConfig) -> None:
     """Write what the folder's data sets are made with, or check that it is this."""
     plan = out / "validation.json"
+    # calibrations of tests, older ones among them, have no keys of dynamics
+    absent = set() if config.dynamics is not None else {"dynamics", "hrf_error_s"}
     wanted = {
         name: {
-            **config.model_dump(mode="json", exclude={"name", "base", "conditions"}),
-            **condition.model_dump(mode="json", exclude=_HOW_MANY),
+            **config.model_dump(mode="json", exclude={"name", "base", "conditions"} | absent),
+            **condition.model_dump(mode="json", exclude=_HOW_MANY | absent),
         }
         for name, condition in config.conditions.items()
     }

@@ -31,6 +31,7 @@ from tempgen.workflow.places import Places
 from tempgen.workflow.scoring import scorer_of, shown_images
 from tempgen.workflow.training import train_decoders
 from tempgen.workflow.trial_sets import TrialSets
+from tempgen.workflow.validation_dynamics import dynamics_outcomes
 
 __all__ = ["Task", "run_task"]
 
@@ -100,6 +101,8 @@ def run_task(task: Task) -> float:
 def _outcomes(task: Task) -> xr.Dataset:
     condition, statistics = task.config.conditions[task.condition], task.config.statistics
     pool = _pool(task)
+    if task.config.dynamics is not None:
+        return dynamics_outcomes(condition, task.config.dynamics, pool, seed=task.seed)
     rng = np.random.default_rng(task.seed)
     experiment = condition.experiment
     designs = draw_designs(

@@ -4,6 +4,11 @@
 of many.
 """
 
+from tempgen.generalization.validation.classification import (
+    CLASSIFIERS,
+    classification_rates,
+    classification_table,
+)
 from tempgen.generalization.validation.outcomes import TESTS, dataset_outcomes
 from tempgen.generalization.validation.rates import clopper_pearson, share_interval
 from tempgen.generalization.validation.summary import calibrate
@@ -11,10 +16,13 @@ from tempgen.generalization.validation.table import calibration_tables, markdown
 from tempgen.generalization.validation.truth import chance_truth, measured_truth
 
 __all__ = [
+    "CLASSIFIERS",
     "TESTS",
     "calibrate",
     "calibration_tables",
     "chance_truth",
+    "classification_rates",
+    "classification_table",
     "clopper_pearson",
     "dataset_outcomes",
     "markdown_table",
