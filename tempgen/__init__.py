@@ -14,11 +14,13 @@ from tempgen._version import __version__
 _PUBLIC = {
     "open_store": "tempgen.data.store",
     "open_results": "tempgen.results",
+    "open_study": "tempgen.generalization.study",
     "open_reconstructions": "tempgen.reconstructions",
     "export_netcdf": "tempgen.results",
     "load_analysis": "tempgen.config",
     "run_analysis": "tempgen.workflow",
     "example_results": "tempgen.workflow",
+    "explore": "tempgen.exploration",
     "lag_curve": "tempgen.generalization",
     "generalization_matrix": "tempgen.generalization",
     "lag_images": "tempgen.generalization",

@@ -47,3 +47,7 @@ class BackboneError(TempgenError):
 
 class NetworkUnavailableError(TempgenError):
     """A network of a metric cannot be opened: the message names the package or file and the command that fetches it."""
+
+
+class SweepError(TempgenError, RuntimeError):
+    """Tasks of a sweep failed, or what runs them is not there."""

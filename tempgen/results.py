@@ -14,6 +14,7 @@
   trials with the current images permuted among the trials of a run, the same permutations in all cells. Older results have
   neither; nor has one without the target ``current``.
 - Coordinates of the trials (``subject``, ``session``, ``run``, ``image_id``, ``repetition``, ``onset_tr``) make any grouping one line.
+- ``signal`` (scalar): what was decoded, ``bold``, ``deconvolved`` activity or single-trial ``betas``. Older results lack it: BOLD.
 - Attributes say how the result was made; they are numbers and text, so that zarr and netCDF keep them.
 """
 
@@ -27,12 +28,15 @@ from typing import TYPE_CHECKING, Any
 from tempgen._version import __version__
 from tempgen.errors import ResultsError
 from tempgen.files import whole_file, whole_folder, write_zarr
+from tempgen.result_cells import CellFiles
 
 if TYPE_CHECKING:
     import xarray as xr
 
 RESULTS_FORMAT = 1
 """Changes when an older result can no longer be read."""
+STUDY_FILE = "study.json"
+"""In the folder of several analyses that belong together: which they are."""
 SCORE_DIMS = ("train_delta", "test_delta", "target", "trial")
 BASELINE_DIMS = ("train_delta", "test_delta", "trial")
 NULL_DIMS = ("permutation", "train_delta", "test_delta")
@@ -74,7 +78,8 @@ def open_results(path: Path | str) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Scores with dims (train_delta, test_delta, target, trial), read into memory.
+        Scores with dims (train_delta, test_delta, target, trial), read into memory. Of an evaluation that goes on, those
+        cells that are there, with the attributes ``n_cells_there`` and ``n_cells``; the others are NaN.
 
     Raises
     ------
@@ -86,6 +91,13 @@ def open_results(path: Path | str) -> xr.Dataset:
     path = Path(path)
     if (path / "results.zarr").exists():
         path = path / "results.zarr"
+    if (path / STUDY_FILE).exists():
+        raise ResultsError(
+            f"{path} holds the results of several analyses: open them with tempgen.open_study."
+        )
+    is_result = path.is_file() or (path / "zarr.json").exists()
+    if not is_result and (unfinished := _unfinished(path)).has_layout:
+        return unfinished.gather()
     if not path.exists():
         raise ResultsError(f"There is no result {path}: make one with 'tempgen evaluate' or 'tempgen run'.")
     try:
@@ -101,6 +113,11 @@ def open_results(path: Path | str) -> xr.Dataset:
             f"{RESULTS_FORMAT}. Run 'tempgen evaluate --overwrite' to make it again."
         )
     return results
+
+
+def _unfinished(path: Path) -> CellFiles:
+    """Cells of the result, or of the analysis in the folder, that are scored so far."""
+    return CellFiles.of(path if path.suffix == ".zarr" else path / "results.zarr")
 
 
 def _load_zarr(path: Path) -> xr.Dataset:

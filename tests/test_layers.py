@@ -17,6 +17,7 @@ LAYERS = (
     "files",
     "windows",
     "config",
+    "result_cells",
     "results",
     "reconstructions",
     "data",
@@ -26,13 +27,20 @@ LAYERS = (
     "training",
     "generalization",
     "plots",
+    "exploration",
+    "sweep",
     "workflow",
     "cli",
 )
 # The package's own face (`import tempgen`) and `python -m tempgen` stand above all layers.
 FACE = ("tempgen", "tempgen.__main__")
 NEVER_IMPORT_DATA = ("metrics", "models")
-KNOW_WHERE_FILES_CAME_FROM = ("tempgen.data.nsd", "tempgen.data.bids", "tempgen.data.simulate")
+KNOW_WHERE_FILES_CAME_FROM = (
+    "tempgen.data.nsd",
+    "tempgen.data.nsd_download",
+    "tempgen.data.bids",
+    "tempgen.data.simulate",
+)
 
 
 def module_name(path: Path, *, package: Path = PACKAGE) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tempgen.cli.controls import controls
+from tempgen.cli.deconvolve import deconvolve
+from tempgen.cli.download import download_nsd
+from tempgen.cli.dynamics import dynamics
+from tempgen.cli.launch_options import DryRun, Launcher, Resources, launch
 from tempgen.cli.options import (
     AnalysisFile,
     Assignments,
@@ -20,10 +24,15 @@ from tempgen.cli.options import (
     SuiteName,
     TrainDelta,
     load,
+    load_study,
 )
+from tempgen.cli.plan import plan
 from tempgen.cli.pretraining import pretrain_scenes
 from tempgen.cli.released import import_released
+from tempgen.cli.report import report
 from tempgen.cli.score import score
+from tempgen.cli.separability import separability
+from tempgen.cli.status import status
 from tempgen.cli.validate import validate
 from tempgen.errors import TempgenError
 
@@ -90,6 +99,9 @@ def simulate(
     typer.echo(f"SIMULATED subjects {subjects} with a {config.code} code: {out}")
 
 
+app.command("download-nsd", rich_help_panel=DATA)(download_nsd)
+
+
 @app.command(rich_help_panel=DATA)
 def prepare(
     analysis: AnalysisFile = None,
@@ -107,6 +119,9 @@ def prepare(
     prepare_recording(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite, recheck=True)
 
 
+app.command(rich_help_panel=DATA)(deconvolve)
+
+
 @app.command("train-general", rich_help_panel=DECODERS)
 def train_general(
     decoder: Decoder = None,
@@ -114,6 +129,9 @@ def train_general(
     analysis: AnalysisFile = None,
     assignments: Assignments = None,
     overwrite: Overwrite = False,
+    launcher: Launcher = None,
+    resources: Resources = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Train the General decoder: one window, later tested at all shifts.
 
@@ -124,7 +142,10 @@ def train_general(
     from tempgen.workflow import train_decoders
 
     loaded = load(analysis, assignments, decoder__kind=decoder, decoder__backbone=backbone)
-    train_decoders(loaded, [loaded.training.general_delta], say=typer.echo, overwrite=overwrite)
+    deltas = [loaded.training.general_delta]
+    tasks: dict[str, Any] = {"deltas": deltas, "evaluate": False, "dry_run": dry_run, "overwrite": overwrite}
+    if launch([loaded], launcher, resources, **tasks):
+        train_decoders(loaded, deltas, say=typer.echo, overwrite=overwrite)
 
 
 @app.command("train-specialized", rich_help_panel=DECODERS)
@@ -135,6 +156,9 @@ def train_specialized(
     analysis: AnalysisFile = None,
     assignments: Assignments = None,
     overwrite: Overwrite = False,
+    launcher: Launcher = None,
+    resources: Resources = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Train the Specialized decoders, one for each shift of the window.
 
@@ -151,7 +175,9 @@ def train_specialized(
     deltas = parse_deltas(delta) if delta is not None else loaded.training.deltas
     if not set(deltas) <= set(loaded.all_deltas):
         loaded = load(analysis, assignments, training__deltas=delta, **chosen)
-    train_decoders(loaded, deltas, say=typer.echo, overwrite=overwrite)
+    tasks: dict[str, Any] = {"deltas": deltas, "evaluate": False, "dry_run": dry_run, "overwrite": overwrite}
+    if launch([loaded], launcher, resources, **tasks):
+        train_decoders(loaded, deltas, say=typer.echo, overwrite=overwrite)
 
 
 @app.command(rich_help_panel=REPORT)
@@ -167,6 +193,9 @@ def evaluate(
     analysis: AnalysisFile = None,
     assignments: Assignments = None,
     overwrite: Overwrite = False,
+    launcher: Launcher = None,
+    resources: Resources = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Score General and Specialized decoders at shifted windows.
 
@@ -186,7 +215,8 @@ def evaluate(
         decoder__kind=decoder,
         decoder__backbone=backbone,
     )
-    evaluate_decoders(loaded, say=typer.echo, overwrite=overwrite)
+    if launch([loaded], launcher, resources, train=False, dry_run=dry_run, overwrite=overwrite):
+        evaluate_decoders(loaded, say=typer.echo, overwrite=overwrite)
 
 
 @app.command(rich_help_panel=REPORT)
@@ -224,6 +254,8 @@ def reconstruct(
 
 app.command(rich_help_panel=REPORT)(score)
 app.command(rich_help_panel=REPORT)(controls)
+app.command(rich_help_panel=REPORT)(dynamics)
+app.command(rich_help_panel=REPORT)(separability)
 
 
 @app.command(rich_help_panel=REPORT)
@@ -240,6 +272,12 @@ def figures(
     """
     from tempgen.workflow import draw_figures
 
+    study = load_study(analysis, assignments, decoder__kind=decoder, decoder__backbone=backbone)
+    if study is not None:
+        from tempgen.workflow.study import draw_study
+
+        draw_study(study, say=typer.echo, overwrite=overwrite)
+        return
     loaded = load(analysis, assignments, decoder__kind=decoder, decoder__backbone=backbone)
     draw_figures(loaded, say=typer.echo, overwrite=overwrite)
 
@@ -258,6 +296,9 @@ def export(
     typer.echo(f"wrote {export_netcdf(open_results(results), out)}")
 
 
+app.command(rich_help_panel=REPORT)(report)
+
+
 @app.command(rich_help_panel="All of it")
 def run(
     analysis: Annotated[
@@ -269,17 +310,34 @@ def run(
     assignments: Assignments = None,
     jobs: Jobs = None,
     overwrite: Overwrite = False,
+    launcher: Launcher = None,
+    resources: Resources = None,
+    dry_run: DryRun = False,
 ) -> None:
-    """Do every step of an analysis, skipping what is done.
+    """Do every step of an analysis, skipping what is done; of a study, all its analyses.
 
     Example: tempgen run analyses/demo.yaml
     """
     from tempgen.workflow import run_analysis
 
+    study = load_study(analysis or file, assignments, decoder__kind=decoder, decoder__backbone=backbone)
+    if study is not None:
+        from tempgen.workflow.study import run_study, write_study
+        from tempgen.workflow.sweep import study_parts
+
+        parts = study_parts(study)
+        if not dry_run:
+            write_study(study)
+        if launch(parts, launcher, resources, dry_run=dry_run, overwrite=overwrite):
+            run_study(study, say=typer.echo, n_jobs=jobs, overwrite=overwrite)
+        return
     loaded = load(analysis or file, assignments, decoder__kind=decoder, decoder__backbone=backbone)
-    run_analysis(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite)
+    if launch([loaded], launcher, resources, dry_run=dry_run, overwrite=overwrite):
+        run_analysis(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite)
 
 
+app.command(rich_help_panel="All of it")(status)
+app.command(rich_help_panel="All of it")(plan)
 app.command(rich_help_panel="Simulated truth")(validate)
 app.command("import-released", rich_help_panel=MODELS)(import_released)
 app.command("pretrain-scenes", rich_help_panel=MODELS)(pretrain_scenes)

@@ -78,3 +78,15 @@ def load(file: Path | None, assignments: list[str] | None, **overrides: Any) -> 
             "no analysis file given: this is the demo's SIMULATED subject (write your own with 'tempgen init')"
         )
     return analysis
+
+
+def load_study(file: Path | None, assignments: list[str] | None, **overrides: Any) -> Any:
+    """The study that a file describes, if it is one; None of one analysis, and where there is no file."""
+    from tempgen.config.files import DEFAULT_FILE, is_study, parse_assignments, read_mapping
+    from tempgen.config.study import load_study
+
+    file = DEFAULT_FILE if file is None else file
+    if not file.is_file() or not is_study(read_mapping(file)):
+        return None
+    given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
+    return load_study(file, {**parse_assignments(assignments or []), **given})

@@ -11,6 +11,9 @@ from tempgen.errors import DecoderError
 
 COLUMNS_AT_ONCE = 2048
 """Train lags are predicted together up to this many columns (lags x targets): enough for BLAS's full pace, little memory."""
+SMALL_PRODUCT = 2**21
+"""Multiply-adds (trials x voxels x targets) up to which each lag is predicted by itself. OpenBLAS has another kernel for small
+products (up to 1e6), and a lag's bits must not depend on the lags beside it: rows of the matrix are also scored apart."""
 
 
 def predict_ridge_lags(
@@ -89,11 +92,12 @@ def _predict_each(
     n_tr, n_voxels, n_targets = next(iter(fits.values())).coef.shape
     trains_of = {test: sorted(train for train, other in wanted if other == test) for _, test in wanted}
     coef = {train: algebra.array(fits[train].coef) for train, _ in wanted}
-    n_together = max(1, COLUMNS_AT_ONCE // n_targets)
     sums: dict[tuple[int, int], Array] = {}  # cell -> (n_trials, n_targets), while its volumes come
 
     for offset in sorted({start_tr + test + k for test in trains_of for k in range(n_tr)}):
         bold = algebra.array(read_volume(volume, offset, n_voxels=n_voxels))
+        small = n_targets == 1 or len(bold) * n_voxels * n_targets <= SMALL_PRODUCT
+        n_together = 1 if small else max(1, COLUMNS_AT_ONCE // n_targets)
         place = {test: offset - start_tr - test for test in trains_of if 0 <= offset - start_tr - test < n_tr}
 
         def add(test: int, trains: list[int], bold: Array = bold, place: dict[int, int] = place) -> None:

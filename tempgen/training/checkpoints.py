@@ -6,6 +6,7 @@ A folder of a run holds ``checkpoints/step-00001000`` (weights, average, moments
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from tempgen.files import whole_folder
 
 CHECKPOINT_FORMAT = 1
 """Changes when an older checkpoint can no longer be read."""
-STATE = "state.json"
+STATE, DIGESTS = "state.json", "digests.json"
 WEIGHTS, AVERAGE, MOMENTS = "weights.safetensors", "average.safetensors", "optimizer.safetensors"
 _NAME = re.compile(r"(step|best)-(\d+)")
 
@@ -131,6 +132,8 @@ class Checkpoints:
         try:
             with whole_folder(path) as temporary:
                 yield temporary
+                text = json.dumps({file.name: _digest(file) for file in sorted(temporary.iterdir())})
+                (temporary / DIGESTS).write_text(text, encoding="utf-8")
                 _to_disk(temporary)
             _to_disk(path.parent)
         except (OSError, SafetensorError) as error:
@@ -147,11 +150,20 @@ class Checkpoints:
             if path not in (kept, best):
                 shutil.rmtree(path, ignore_errors=True)
 
-    def clean(self, *, everything: bool = False) -> None:
-        """Remove what a killed run was writing, or the whole run."""
-        for path in [self.folder] if everything else self.folder.glob(".*.tmp.*"):
+    def clean(self, *, everything: bool = False) -> list[Path]:
+        """Remove what a killed run was writing, or the whole run; that too if a checkpoint is damaged.
+
+        Returns
+        -------
+        list of Path
+            Checkpoints whose files are not what was written.
+        """
+        there = [*self._numbered("step").values(), *self._numbered("best").values()]
+        damaged = [] if everything else [path for path in there if not _is_whole(path)]
+        for path in [self.folder] if everything or damaged else self.folder.glob(".*.tmp.*"):
             if path.exists():
                 shutil.rmtree(path)
+        return damaged
 
 
 def read_state(path: Path) -> RunState:
@@ -179,6 +191,22 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """A safetensors file of tensors of any device and layout."""
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "blake2b").hexdigest()
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a checkpoint's files are those that were written; of one of before there were digests, it is believed."""
+    try:
+        digests = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
+        return all(_digest(folder / name) == digest for name, digest in digests.items())
+    except FileNotFoundError:
+        return not (folder / DIGESTS).exists()
+    except ValueError:
+        return False
 
 
 def _to_disk(folder: Path) -> None:

@@ -88,7 +88,7 @@ class _Run:
         self.is_main: bool = self.accelerator.is_main_process
         self.say: Say = say if self.is_main else (lambda line: None)
         self.checkpoints = Checkpoints(folder)
-        self._on_main(lambda: self.checkpoints.clean(everything=overwrite))
+        self._on_main(lambda: self._clean(everything=overwrite))
         self.state = RunState(recipe=self._recipe(), n_processes=self.accelerator.num_processes)
         path = self.checkpoints.latest()
         saved = None if path is None else self._checked(path)
@@ -106,6 +106,10 @@ class _Run:
         }
         plain: dict[str, Any] = json.loads(json.dumps(recipe, default=str))
         return plain
+
+    def _clean(self, *, everything: bool) -> None:
+        for path in self.checkpoints.clean(everything=everything):
+            self.say(f"{self.task.name}: the checkpoint {path} is damaged; the training begins anew")
 
     def _checked(self, path: Path) -> RunState:
         saved = read_state(path)

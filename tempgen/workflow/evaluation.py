@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from tempgen.config import Analysis, fingerprint
@@ -62,21 +64,7 @@ def evaluate_decoders(
     places, sets = Places(analysis), TrialSets.of(analysis, store)
     check_scoring(sets)
     folders = trained_deltas(analysis, sets)
-    general_delta = analysis.training.general_delta
-    n_permutations = analysis.evaluation.n_permutations if "current" in analysis.evaluation.targets else 0
-    recipe: dict[str, Any] = {
-        **sets.recipe(),
-        "train_deltas": list(folders),
-        "test_deltas": list(analysis.evaluated_deltas),
-        "general_delta": general_delta,
-        "evaluation": analysis.evaluation.model_dump(mode="json", exclude=ELSEWHERE | CHANGE_NO_SCORE),
-        "scoring": scoring_recipe(sets),
-        "permutations": permutations_recipe(n_permutations, seed=analysis.evaluation.seed),
-        **({"sampling": sampling} if (sampling := sampling_recipe(analysis.decoder)) else {}),
-    }
-    if analysis.evaluation.max_trials is not None:
-        chosen = np.flatnonzero(sets.evaluated()).tolist()
-        recipe["evaluated"] = {"n_trials": len(chosen), "fingerprint": fingerprint(chosen)}
+    recipe = evaluation_recipe(sets)
     if places.results.exists():
         results = open_results(places.results)
         if is_done(
@@ -86,89 +74,181 @@ def evaluate_decoders(
             if analysis.evaluation.keep_reconstructions != "none":
                 reconstruct_images(analysis, store=store, say=say, overwrite=overwrite)
             return results
-    windows = sets.windows("test")
-    shown = shown_images(sets)
-    trials = shown.loc[windows.table.index]
-    keep = analysis.evaluation.keep_reconstructions != "none"
-    writer = begin_reconstructions(sets, say=say, overwrite=overwrite) if keep else None
-    scorer, cells = scorer_of(sets, shown), cells_of(sets)
-    permutations = permutations_of(trials, n_permutations, seed=analysis.evaluation.seed)
-    scored = dict(
-        _scored(
-            sets,
-            folders,
-            cells,
-            scorer=scorer,
-            trials=trials,
-            permutations=permutations,
-            recipe=recipe,
-            writer=writer,
-        )
-    )
-    if writer is not None:
-        writer.finish()
+    evaluation = _Evaluation.begin(sets, say=say, overwrite=overwrite)
+    scored = dict(evaluation.scored(folders))
+    if evaluation.writer is not None:
+        evaluation.writer.finish()
         say(
-            f"{places.reconstructions}: {len(writer.cells)} cells, {int(kept_trials(sets).sum())} test trials"
+            f"{places.reconstructions}: {len(evaluation.writer.cells)} cells, {int(kept_trials(sets).sum())} test trials"
         )
-    results = gather_scores(
-        scored.items(),
-        metrics=scorer.metrics,
-        trials=trials,
-        targets=analysis.evaluation.targets,
-        train_deltas=list(folders),
-        test_deltas=analysis.evaluated_deltas,
-        window=sets.window,
-        permutations=permutations,
-    )
-    results.attrs["metrics"] = ",".join(metrics_of(results))
-    results = results.assign_coords(
-        subject=("trial", np.full(len(windows), store.attrs["subject"], dtype=object))
-    )
-    attrs = {
-        **attributes_of(sets, n_evaluated=len(windows)),
-        **scoring_attrs(sets),
-        "recipe": json.dumps(recipe, sort_keys=True),
-    }
-    results = results.assign_attrs(attrs)
+    results = evaluation.gathered(scored)
+    n_trials, n_cells = len(evaluation.trials), len(evaluation.cells)
     write_results(results, places.results)
-    ScoredCells.begin(places.results, recipe).remove()
+    evaluation.done.remove()
     of_all = f" of {int(sets.split.test.sum())}" if analysis.evaluation.max_trials is not None else ""
-    say(f"{places.results}: {len(cells)} cells, {len(windows)}{of_all} test trials")
+    say(f"{places.results}: {n_cells} cells, {n_trials}{of_all} test trials")
     for line in headline(results):
         say(f"  {line}")
     return open_results(places.results)
 
 
-def _scored(
-    sets: TrialSets,
-    folders: Mapping[int, Path],
-    cells: set[Cell],
+def begin_evaluation(analysis: Analysis, *, store: xr.Dataset, overwrite: bool = False) -> None:
+    """Make the places that several processes will write cells to, unless the result is there.
+
+    Raises
+    ------
+    ConfigError
+        If cells or reconstructions of another analysis are in the way and ``overwrite`` is off.
+    """
+    sets = TrialSets.of(analysis, store)
+    if Places(analysis).results.exists():
+        return
+    ScoredCells.begin(Places(analysis).results, evaluation_recipe(sets), overwrite=overwrite)
+    if analysis.evaluation.keep_reconstructions != "none":
+        begin_reconstructions(sets, say=_silent, overwrite=overwrite)
+
+
+def _silent(_: str) -> None:
+    """What is said of places."""
+
+
+def evaluate_rows(
+    analysis: Analysis,
+    train_deltas: Sequence[int],
     *,
-    scorer: Scorer,
-    trials: Any,
-    permutations: Permutations | None,
-    recipe: Mapping[str, Any],
-    writer: ReconstructionWriter | None,
-) -> Iterator[tuple[Cell, ImageScores]]:
-    """Scores of all cells: those of an evaluation that was stopped, then the others as they are decoded and kept."""
-    done = ScoredCells.begin(Places(sets.analysis).results, recipe)
-    found = {cell: scores for cell in cells if (scores := done.read(cell)) is not None}
-    unkept = writer.missing if writer is not None else set()
-    yield from ((cell, scores) for cell, scores in found.items() if cell not in unkept)
-    missing = {cell for cell in cells if cell not in found} | unkept
-    windows = sets.windows("test")
-    kept = kept_trials(sets)[windows.table.index] if writer is not None else None
+    store: xr.Dataset,
+    say: Say = print,
+) -> None:
+    """Score some of the analysis' decoders at all their test lags, and keep the cells for :func:`evaluate_decoders`.
 
-    def keeping() -> Iterator[tuple[int, int, Any]]:
-        for train, test, decoded in decoded_cells(sets, folders, windows, missing, desc="evaluate"):
-            if writer is not None and (train, test) in unkept:
-                writer.write((train, test), decoded[kept])
-            yield train, test, decoded
+    Several processes may do so at the same time, also for the same rows.
 
-    targets = sets.analysis.evaluation.targets
-    decoded = score_predictions(
-        keeping(), scorer=scorer, trials=trials, targets=targets, permutations=permutations
-    )
-    for cell, scores in decoded:
-        done.write(cell, scores)
-        yield cell, scores
+    Parameters
+    ----------
+    analysis : Analysis
+    train_deltas : sequence of int
+        Rows of the matrix (TRs), whose decoders are trained.
+    store : xarray.Dataset
+        The analysis' store.
+
+    Raises
+    ------
+    DecoderError
+        If a decoder was not trained.
+    ConfigError
+        If cells of another analysis are in the way.
+    """
+    sets = TrialSets.of(analysis, store)
+    folders = trained_deltas(analysis, sets, train_deltas)
+    evaluation = _Evaluation.begin(sets, say=say, overwrite=False)
+    for _ in evaluation.scored(folders):
+        pass
+
+
+def evaluation_recipe(sets: TrialSets) -> dict[str, Any]:
+    """What determines the analysis' result, as plain values."""
+    analysis = sets.analysis
+    recipe: dict[str, Any] = {
+        **sets.recipe(),
+        "train_deltas": list(analysis.evaluated_train_deltas),
+        "test_deltas": list(analysis.evaluated_deltas),
+        "general_delta": analysis.training.general_delta,
+        "evaluation": analysis.evaluation.model_dump(mode="json", exclude=ELSEWHERE | CHANGE_NO_SCORE),
+        "scoring": scoring_recipe(sets),
+        "permutations": permutations_recipe(_n_permutations(analysis), seed=analysis.evaluation.seed),
+        **({"sampling": sampling} if (sampling := sampling_recipe(analysis.decoder)) else {}),
+    }
+    if analysis.evaluation.max_trials is not None:
+        chosen = np.flatnonzero(sets.evaluated()).tolist()
+        recipe["evaluated"] = {"n_trials": len(chosen), "fingerprint": fingerprint(chosen)}
+    return recipe
+
+
+def _n_permutations(analysis: Analysis) -> int:
+    return analysis.evaluation.n_permutations if "current" in analysis.evaluation.targets else 0
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """An evaluation that was begun: what scores its cells, and where they and their reconstructions are kept."""
+
+    sets: TrialSets
+    recipe: Mapping[str, Any]
+    trials: pd.DataFrame
+    cells: set[Cell]
+    scorer: Scorer
+    permutations: Permutations | None
+    writer: ReconstructionWriter | None
+    done: ScoredCells
+
+    @classmethod
+    def begin(cls, sets: TrialSets, *, say: Say, overwrite: bool) -> _Evaluation:
+        analysis, recipe = sets.analysis, evaluation_recipe(sets)
+        done = ScoredCells.begin(Places(analysis).results, recipe, overwrite=overwrite)
+        shown = shown_images(sets)
+        trials = shown.loc[sets.windows("test").table.index]
+        keep = analysis.evaluation.keep_reconstructions != "none"
+        return cls(
+            sets,
+            recipe,
+            trials,
+            cells_of(sets),
+            scorer_of(sets, shown),
+            permutations_of(trials, _n_permutations(analysis), seed=analysis.evaluation.seed),
+            begin_reconstructions(sets, say=say, overwrite=overwrite) if keep else None,
+            done,
+        )
+
+    def scored(self, folders: Mapping[int, Path]) -> Iterator[tuple[Cell, ImageScores]]:
+        """Scores of the cells of some decoders: those that are there, then the others as they are decoded and kept."""
+        writer, cells = self.writer, {cell for cell in self.cells if cell[0] in folders}
+        found = {cell: scores for cell in cells if (scores := self.done.read(cell)) is not None}
+        unkept = {cell for cell in writer.missing if cell in cells} if writer is not None else set()
+        yield from ((cell, scores) for cell, scores in found.items() if cell not in unkept)
+        missing = {cell for cell in cells if cell not in found} | unkept
+        windows = self.sets.windows("test")
+        kept = kept_trials(self.sets)[windows.table.index] if writer is not None else None
+
+        def keeping() -> Iterator[tuple[int, int, Any]]:
+            for train, test, decoded in decoded_cells(self.sets, folders, windows, missing, desc="evaluate"):
+                if writer is not None and (train, test) in unkept:
+                    writer.write((train, test), decoded[kept])
+                yield train, test, decoded
+
+        decoded = score_predictions(
+            keeping(),
+            scorer=self.scorer,
+            trials=self.trials,
+            targets=self.sets.analysis.evaluation.targets,
+            permutations=self.permutations,
+        )
+        for cell, scores in decoded:
+            if not self.done.files.has_layout:
+                self.done.files.write_layout(self.gathered({cell: scores}), self.cells)
+            self.done.write(cell, scores)
+            yield cell, scores
+
+    def gathered(self, scored: Mapping[Cell, ImageScores]) -> xr.Dataset:
+        """The result that cells make up."""
+        analysis, sets, n_trials = self.sets.analysis, self.sets, len(self.trials)
+        results = gather_scores(
+            scored.items(),
+            metrics=self.scorer.metrics,
+            trials=self.trials,
+            targets=analysis.evaluation.targets,
+            train_deltas=list(analysis.evaluated_train_deltas),
+            test_deltas=analysis.evaluated_deltas,
+            window=sets.window,
+            permutations=self.permutations,
+        )
+        results.attrs["metrics"] = ",".join(metrics_of(results))
+        results = results.assign_coords(
+            subject=("trial", np.full(n_trials, sets.store.attrs["subject"], dtype=object)),
+            signal=sets.store.attrs.get("signal", "bold"),
+        )
+        attrs = {
+            **attributes_of(sets, n_evaluated=n_trials),
+            **scoring_attrs(sets),
+            "recipe": json.dumps(self.recipe, sort_keys=True),
+        }
+        return results.assign_attrs(attrs)

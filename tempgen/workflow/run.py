@@ -50,7 +50,11 @@ def run_analysis(
 
 
 def example_results(
-    folder: Path | str | None = None, *, decoder: str = "ridge", say: Say = print
+    folder: Path | str | None = None,
+    *,
+    decoder: str = "ridge",
+    analysis: str | None = None,
+    say: Say = print,
 ) -> xr.Dataset:
     """Results of a small simulated subject, made within a minute or two if they are not there.
 
@@ -59,13 +63,40 @@ def example_results(
     Parameters
     ----------
     folder : Path or str, optional
-        Where they are, or are made; ``outputs/example`` or ``outputs/dynadiff_example`` unless given.
+        Where they are, or are made; ``outputs/NAME`` unless given, NAME that of the analysis.
     decoder : {"ridge", "dynadiff"}
-        The latter keeps reconstructions as well.
+        The analysis is ``example`` or ``dynadiff_example``. The latter keeps reconstructions as well.
+    analysis : str, optional
+        Another file of ``analyses`` instead, without ``.yaml``.
     """
-    name = "example" if decoder == "ridge" else f"{decoder}_example"
-    folder = Path("outputs") / name if folder is None else Path(folder)
-    analysis = load_analysis(packaged_file("analyses", f"{name}.yaml"), {"folder": str(folder)})
-    if not Places(analysis).results.exists():
-        say(f"No results were given: a small SIMULATED subject is made in {folder} (a minute or two).")
-    return run_analysis(analysis, say=say, with_figures=False)
+    name = analysis or ("example" if decoder == "ridge" else f"{decoder}_example")
+    chosen = _example(name, folder)
+    if not Places(chosen).results.exists():
+        _say_simulated("results", chosen, say)
+    return run_analysis(chosen, say=say, with_figures=False)
+
+
+def example_store(folder: Path | str | None = None, *, say: Say = print) -> xr.Dataset:
+    """Store of a small simulated recording with the motion of the head, made within seconds if it is not there.
+
+    Parameters
+    ----------
+    folder : Path or str, optional
+        Where it is, or is made; ``outputs/data_quality-small`` unless given.
+    """
+    chosen = _example("data_quality-small", folder)
+    if not Places(chosen).store.exists():
+        _say_simulated("store", chosen, say)
+    return prepare_recording(chosen, say=say)
+
+
+def _example(name: str, folder: Path | str | None) -> Analysis:
+    where = Path("outputs") / name if folder is None else Path(folder)
+    return load_analysis(packaged_file("analyses", f"{name}.yaml"), {"folder": str(where)})
+
+
+def _say_simulated(what: str, analysis: Analysis, say: Say) -> None:
+    where = Places(analysis).folder
+    say(
+        f"No {what} {'were' if what == 'results' else 'was'} given: a small SIMULATED subject is made in {where} (a minute or two)."
+    )

@@ -1,10 +1,7 @@
-"""Scores of an unfinished evaluation, cell by cell on disk, so that a killed one goes on where it was."""
+"""Scores of an unfinished evaluation, cell by cell on disk: a killed one goes on where it was, several write side by side."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tempgen.files import whole_file
 from tempgen.metrics import ImageScores
+from tempgen.result_cells import Cell, CellFiles
+from tempgen.workflow.places import is_done
 
-Cell = tuple[int, int]
 _PARTS = ("baseline", "null")
 """What a cell may have beside scores and chance."""
 
@@ -26,52 +23,58 @@ class ScoredCells:
 
     Attributes
     ----------
-    folder : Path
-        ``NAME.partial`` of the result that they will make up.
+    files : CellFiles
+        Of the result that the cells will make up.
     """
 
-    folder: Path
+    files: CellFiles
 
     @classmethod
-    def begin(cls, results: Path, recipe: Mapping[str, Any]) -> ScoredCells:
-        """Go on with an unfinished evaluation of this recipe; one of another recipe makes room."""
-        folder = results.with_name(results.name + ".partial")
-        plan, text = folder / "plan.json", json.dumps(recipe, sort_keys=True)
-        if not (plan.is_file() and plan.read_text(encoding="utf-8") == text):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            with whole_file(plan) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-        return cls(folder)
+    def begin(
+        cls,
+        results: Path,
+        recipe: Mapping[str, Any],
+        *,
+        overwrite: bool = False,
+        remake: str = "tempgen evaluate",
+    ) -> ScoredCells:
+        """Begin an evaluation of this recipe, or go on with one that others began.
 
-    def _path(self, cell: Cell) -> Path:
-        return self.folder / f"{cell[0]:+d},{cell[1]:+d}.npz"
+        Raises
+        ------
+        ConfigError
+            If cells of another recipe are there and ``overwrite`` is off; with it they make room.
+        """
+        files = CellFiles.of(results)
+        plan = files.plan()
+        if plan is None or not is_done(plan, recipe, what=files.folder, overwrite=overwrite, remake=remake):
+            files.remove()
+        files.begin(recipe)
+        return cls(files)
 
     def read(self, cell: Cell) -> ImageScores | None:
         """Scores of a cell, None if it was not scored yet or its file is damaged."""
-        try:
-            with np.load(self._path(cell)) as file:
-                names = [name.removeprefix("score_") for name in file.files if name.startswith("score_")]
-                return ImageScores(
-                    {name: file[f"score_{name}"] for name in names},
-                    {name: float(file[f"chance_{name}"]) for name in names},
-                    **{
-                        part: {name: file[f"{part}_{name}"] for name in names if f"{part}_{name}" in file}
-                        for part in _PARTS
-                    },
-                )
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        arrays = self.files.read(cell)
+        if arrays is None:
             return None
+        names = [name for name in arrays if f"{name}_chance" in arrays]
+        return ImageScores(
+            {name: arrays[name] for name in names},
+            {name: float(arrays[f"{name}_chance"]) for name in names},
+            **{
+                part: {name: arrays[f"{name}_{part}"] for name in names if f"{name}_{part}" in arrays}
+                for part in _PARTS
+            },
+        )
 
     def write(self, cell: Cell, scores: ImageScores) -> None:
         """Keep the scores of a cell, whole or not at all."""
-        arrays: dict[str, Any] = {f"score_{name}": values for name, values in scores.score.items()}
-        arrays |= {f"chance_{name}": np.float64(value) for name, value in scores.chance.items()}
+        arrays: dict[str, Any] = dict(scores.score)
+        arrays |= {f"{name}_chance": np.float64(value) for name, value in scores.chance.items()}
         for part in _PARTS:
-            arrays |= {f"{part}_{name}": values for name, values in getattr(scores, part).items()}
-        with whole_file(self._path(cell)) as temporary:
-            np.savez(temporary, **arrays)
+            arrays |= {f"{name}_{part}": values for name, values in getattr(scores, part).items()}
+        self.files.write(cell, arrays)
 
     def remove(self) -> None:
         """Remove the folder: the result is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.files.remove()

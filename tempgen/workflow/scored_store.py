@@ -71,7 +71,11 @@ def score_store(path: Path, *, options: ScoringOptions) -> xr.Dataset:
     images = options.beside(_as_floats(store["seen"].to_numpy()), chosen)
     scorer = ImageScorer(suite=images, image_ids=store["image_of"].to_numpy())
     targets = [name for name, column in _TARGETS.items() if column in trials]
-    done = None if out is None else ScoredCells.begin(out, recipe)
+    done = (
+        None
+        if out is None
+        else ScoredCells.begin(out, recipe, overwrite=options.overwrite, remake="tempgen score")
+    )
     permutations = permutations_of(trials, permuted.n_permutations, seed=permuted.seed)
     scored = dict(
         _scored(

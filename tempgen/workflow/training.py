@@ -90,10 +90,14 @@ def _silent(_: str) -> None:
     """What processes other than the main one say."""
 
 
+def needs_general(analysis: Analysis) -> bool:
+    """Whether the General decoder must be there before others are trained."""
+    return analysis.decoder.kind == "dynadiff" and analysis.decoder.specialized_from == "general"
+
+
 def _starts_from_general(analysis: Analysis, deltas: Sequence[int]) -> bool:
     """Whether the General decoder must be there before decoders of these lags are trained, and is not among them."""
-    config, general_delta = analysis.decoder, analysis.training.general_delta
-    return config.kind == "dynadiff" and config.specialized_from == "general" and general_delta not in deltas
+    return needs_general(analysis) and analysis.training.general_delta not in deltas
 
 
 def _fitted(
@@ -122,8 +126,10 @@ def _fitted(
         yield delta, decoder, {}
 
 
-def trained_deltas(analysis: Analysis, sets: TrialSets) -> dict[int, Path]:
-    """Folders of the decoders that the analysis' evaluation needs, by train lag.
+def trained_deltas(
+    analysis: Analysis, sets: TrialSets, deltas: Sequence[int] | None = None
+) -> dict[int, Path]:
+    """Folders of decoders by train lag: of those that the analysis' evaluation needs, or of some of them.
 
     Raises
     ------
@@ -133,7 +139,7 @@ def trained_deltas(analysis: Analysis, sets: TrialSets) -> dict[int, Path]:
         If one was made by another analysis.
     """
     places, recipe = Places(analysis), sets.training_recipe()
-    wanted = analysis.evaluated_train_deltas
+    wanted = analysis.evaluated_train_deltas if deltas is None else deltas
     missing = [
         delta
         for delta in wanted

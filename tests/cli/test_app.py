@@ -11,6 +11,7 @@ STORY = [
     "init",
     "simulate",
     "prepare",
+    "deconvolve",
     "train-general",
     "train-specialized",
     "evaluate",

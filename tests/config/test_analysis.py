@@ -8,7 +8,7 @@ from tempgen.config import Analysis, commented_yaml, differences, fingerprint, l
 from tempgen.config.decoder import DECODER_KINDS, RidgeConfig, sampling_recipe, training_recipe
 from tempgen.config.dynadiff import DynadiffConfig
 from tempgen.config.evaluation import EvaluationConfig
-from tempgen.config.files import parse_assignments
+from tempgen.config.files import is_study, parse_assignments, read_mapping
 from tempgen.errors import ConfigError
 from tempgen.windows import DEFAULT_DELTAS
 
@@ -224,8 +224,12 @@ def test_init_does_not_replace_a_file(tmp_path):
 
 @pytest.mark.parametrize(
     "path",
-    # validate.yaml is the plan of `tempgen validate`, which has tests of its own
-    sorted(path for path in (REPOSITORY / "analyses").glob("*.yaml") if path.stem != "validate"),
+    # plans of calibrations (validate*.yaml) and studies have tests of their own
+    sorted(
+        path
+        for path in (REPOSITORY / "analyses").glob("*.yaml")
+        if not path.stem.startswith("validate") and not is_study(read_mapping(path))
+    ),
     ids=lambda path: path.stem,
 )
 def test_analyses_of_the_repository_are_valid(path):
