@@ -278,7 +278,12 @@ class _Begun:
 
 def _launcher(config: LauncherConfig, say: Say) -> Launcher:
     if config.launcher == "slurm":
-        from tempgen.sweep.cluster import Cluster, check_slurm
+        try:
+            from tempgen.sweep.cluster import Cluster, check_slurm
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"The launcher slurm needs the package {error.name}: pip install 'tempgen[sweep]'."
+            ) from error
 
         check_slurm()
         return Cluster(config)

@@ -46,7 +46,8 @@ def fill(folder: Path, *names: str) -> Path:
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "torchvision", None)
+    for module in ("torchvision", "torchvision.models"):
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(
         NetworkUnavailableError, match=r"'alexnet' needs the package torchvision, .*tempgen\[metrics\]"
     ):
