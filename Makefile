@@ -20,7 +20,7 @@ DEV_STAMP := $(VENV)/.tempgen-dev
 
 help:
 	@echo "make demo         install, run the linear and the Dynadiff demo (simulated subjects), print where the figures are"
-	@echo "make demo-quick   the same with the linear decoder alone (two minutes)"
+	@echo "make demo-quick   the same with the linear decoder alone (three minutes)"
 	@echo "make test         install with all extras, lint, type-check, test"
 	@echo "make lint         lint and type-check only"
 	@echo "make docs         build the documentation into build/docs"
