@@ -13,14 +13,13 @@ import xarray as xr
 from tempgen.errors import ResultsError
 from tempgen.exploration.entries import Entry
 from tempgen.exploration.pictures import Pictures
-from tempgen.exploration.selection import ORDERS, Cell, Selection
+from tempgen.exploration.selection import ORDERS, Cell, Selection, scored_cells
 from tempgen.generalization import generalization_matrix, lag_curve
-from tempgen.generalization.selection import Decoder, cell_chance, scores_of, select_decoder
+from tempgen.generalization.selection import Decoder, cell_chance, scored_decoders, scores_of
 from tempgen.results import metrics_of
 
 __all__ = ["PAGE", "Exploration"]
 
-DECODERS: tuple[Decoder, ...] = ("general", "specialized")
 PAGE = 6
 """Trials whose images are shown at a time. Source: house choice, what a laptop's screen holds beside the curves."""
 TRIAL_COLUMNS = ("session", "run", "onset_tr", "image_id", "repetition")
@@ -162,7 +161,7 @@ class Exploration:
             self.selection.metric if metric is None else metric,
         )
         if key not in self._cells:
-            self._cells[key] = _scored_cells(self.entries[key[0]].results[key[1]])
+            self._cells[key] = scored_cells(self.entries[key[0]].results[key[1]])
         return self._cells[key]
 
     def brush(self, trials: Sequence[int] | None) -> None:
@@ -282,24 +281,9 @@ class Exploration:
 
 def _decoders_of(results: xr.Dataset, metric: str) -> list[Decoder]:
     """Decoders that were scored with a metric, whatever the target."""
-    scores = results[metric]
-    found = []
-    for name in DECODERS:
-        try:
-            chosen = select_decoder(scores, results, name)
-        except ResultsError:  # there is no such row, or no diagonal
-            continue
-        if chosen.notnull().any():
-            found.append(name)
+    found = scored_decoders(results[metric], results)
     if not found:
         raise ResultsError(
             "The result has neither a General nor a Specialized decoder's scores: evaluate one first."
         )
     return found
-
-
-def _scored_cells(scores: xr.DataArray) -> frozenset[Cell]:
-    scored = scores.notnull().any(["target", "trial"]).transpose("train_delta", "test_delta")
-    rows, columns = np.nonzero(scored.to_numpy())
-    trains, tests = scores["train_delta"].to_numpy()[rows], scores["test_delta"].to_numpy()[columns]
-    return frozenset(zip(trains.tolist(), tests.tolist(), strict=True))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import xarray as xr
+
 from tempgen.generalization.selection import Decoder
 
-__all__ = ["ORDERS", "Cell", "Selection"]
+__all__ = ["ORDERS", "Cell", "Selection", "scored_cells"]
 
 Cell = tuple[int, int]
 ORDERS = ("in time", "best first", "worst first")
@@ -45,3 +48,11 @@ class Selection:
     order: str = ORDERS[0]
     only_kept: bool = True
     first: int = 0
+
+
+def scored_cells(scores: xr.DataArray) -> frozenset[Cell]:
+    """Cells of one metric's scores in which any trial was scored with any target."""
+    scored = scores.notnull().any(["target", "trial"]).transpose("train_delta", "test_delta")
+    rows, columns = np.nonzero(scored.to_numpy())
+    trains, tests = scores["train_delta"].to_numpy()[rows], scores["test_delta"].to_numpy()[columns]
+    return frozenset(zip(trains.tolist(), tests.tolist(), strict=True))

@@ -36,7 +36,8 @@ def published_scores(table: str = "dynadiff") -> xr.Dataset:
     Returns
     -------
     Dataset, dims (row, metric)
-        ``mean``. Attributes: ``source``, ``title``, the protocol as ``protocol_...``, and ``not_comparable_METRIC`` with the reason.
+        ``mean``. Attributes: ``source``, ``title``, ``data_source`` and ``identification_direction`` as of our own results, the
+        protocol as ``protocol_...``, and ``not_comparable_METRIC`` with the reason.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def published_scores(table: str = "dynadiff") -> xr.Dataset:
             "row": np.array(list(one["rows"]), dtype=object),
             "metric": np.array(one["metrics"], dtype=object),
         },
-        attrs={"source": one["source"], "title": one["title"]}
+        attrs={"source": one["source"], "title": one["title"], "data_source": one["data source"]}
+        | {"identification_direction": one["identification"]}
         | {f"not_comparable_{name}": why for name, why in one["not comparable"].items()}
         | {f"protocol_{name}": text for name, text in one["protocol"].items()},
     )
@@ -83,9 +85,9 @@ def benchmark_table(scores: xr.Dataset, *, published: xr.Dataset | None = None) 
     -------
     Dataset, dims (row, metric)
         ``mean``, ``sem`` (NaN of published rows), ``best``: whether no other row that it is compared with is better. Coordinate
-        ``group`` (row): ``"this study"`` or the published table's title. Real data are compared with the published ones, of
-        the same recording, except for metrics that are made otherwise (``not_compared``); simulated ones are not: attribute
-        ``compared`` says so.
+        ``group`` (row): ``"this study"`` or the published table's title. Real data of the same recording are compared with the
+        published ones, except for metrics that are made otherwise (``not_compared``: by another network, or identification in
+        the other direction); simulated subjects and other recordings are not: attribute ``compared`` says so.
     """
     ours = scores[["mean", "sem"]].rename({"variant": "row"})
     ours = ours.drop_vars(
@@ -95,7 +97,7 @@ def benchmark_table(scores: xr.Dataset, *, published: xr.Dataset | None = None) 
             if name not in ("row", "metric", "long_name", "direction", "fixed_chance")
         ]
     )
-    simulated = str(scores.attrs.get("data_kind")) == "simulated"
+    alone = published is None or _other_recording(scores.attrs, published.attrs)
     groups = [OURS] * ours.sizes["row"]
     rows = ours
     if published is not None:
@@ -109,26 +111,39 @@ def benchmark_table(scores: xr.Dataset, *, published: xr.Dataset | None = None) 
             compat="override",
             combine_attrs="override",
         )
-    apart = {
-        str(name): str(published.attrs[f"not_comparable_{name}"])
-        for name in rows["metric"].values
-        if published is not None and f"not_comparable_{name}" in published.attrs
-    }
+    apart = {} if published is None else _made_otherwise(ours, scores.attrs, published.attrs)
     lower = np.array([str(name).startswith("lower") for name in rows["direction"].values])
-    within = np.array([simulated or name in apart for name in rows["metric"].values])
+    within = np.array([alone or name in apart for name in rows["metric"].values])
     best = np.where(
         within,
         _best(rows["mean"].to_numpy(), np.array(groups), lower=lower),
         _best(rows["mean"].to_numpy(), np.full(len(groups), "all"), lower=lower),
     )
     attrs = {name: value for name, value in scores.attrs.items() if name != "interval"}
-    attrs["compared"] = "within each group" if simulated and len(set(groups)) > 1 else "with all rows"
+    attrs["compared"] = "within each group" if alone and len(set(groups)) > 1 else "with all rows"
     if published is not None:
         attrs["published_source"] = str(published.attrs["source"])
-        attrs["not_compared"] = "" if simulated else ", ".join(apart.values())
+        attrs["not_compared"] = "" if alone else ", ".join(dict.fromkeys(apart.values()))
     return (
         rows.assign(best=(("row", "metric"), best)).assign_coords(group=("row", groups)).assign_attrs(attrs)
     )
+
+
+def _other_recording(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    return ours.get("data_kind") != "real" or ours.get("data_source") != theirs["data_source"]
+
+
+def _made_otherwise(rows: xr.Dataset, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, str]:
+    """Metrics that bear one name and are not one metric, and why."""
+    apart = {
+        str(name): str(theirs[f"not_comparable_{name}"])
+        for name in rows["metric"].values
+        if f"not_comparable_{name}" in theirs
+    }
+    if ours.get("identification_direction") == theirs["identification_direction"]:
+        return apart
+    identified = [str(name) for name in rows["metric"].values[np.isfinite(rows["fixed_chance"].values)]]
+    return dict.fromkeys(identified, "two-way identification (in the other direction)") | apart
 
 
 def _best(

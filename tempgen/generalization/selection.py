@@ -72,6 +72,20 @@ def select_decoder(scores: xr.DataArray, results: xr.Dataset, decoder: Decoder) 
     raise ResultsError(f"There is no decoder {decoder!r}; choose 'general' or 'specialized'.")
 
 
+def scored_decoders(scores: xr.DataArray, results: xr.Dataset) -> list[Decoder]:
+    """Which of the two were scored, of scores with dims (train_delta, test_delta, ...)."""
+    decoders: tuple[Decoder, ...] = ("general", "specialized")
+    found = []
+    for name in decoders:
+        try:
+            chosen = select_decoder(scores, results, name)
+        except ResultsError:  # there is no such row, or no diagonal
+            continue
+        if chosen.notnull().any():
+            found.append(name)
+    return found
+
+
 def unit_of_trials(scores: xr.DataArray, unit: str) -> NDArray[Any]:
     """What each trial belongs to, shape (n_trials,): a coordinate of the trials, or each trial itself (``"trial"``).
 

@@ -5,6 +5,7 @@ The cell is the General decoder at its own lag: what a decoder makes of the wind
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tempgen.errors import ResultsError
-from tempgen.generalization.selection import UNIT_PLURALS, cell_chance, scores_of, unit_of_trials
+from tempgen.generalization.selection import (
+    UNIT_PLURALS,
+    cell_chance,
+    mean_over_trials,
+    scores_of,
+    unit_of_trials,
+)
 from tempgen.generalization.statistics.bootstrap import bootstrap_means, percentile_interval
 from tempgen.generalization.study import StudyResults
 from tempgen.generalization.subjects import sem_over_subjects
@@ -24,7 +31,7 @@ __all__ = ["variant_differences", "variant_scores"]
 
 _TRIAL_KEYS = ("run", "onset_tr")
 """What tells the trials of a subject apart."""
-_COPIED = ("data_kind", "tr_s", "stimulus_duration_s", "soa_s")
+_COPIED = ("data_kind", "tr_s", "stimulus_duration_s", "soa_s", "identification_direction")
 
 
 def variant_scores(
@@ -72,7 +79,7 @@ def variant_scores(
         at = (variants.index(variant), subjects.index(subject))
         result = study.result(variant, subject)
         values, units = _cell(result, names, target=target, unit=unit)
-        means[at] = _mean(values)
+        means[at] = mean_over_trials(values)
         delta = int(result.attrs.get("general_delta", 0))
         chances[at] = [
             float(cell_chance(result, name).sel(train_delta=delta, test_delta=delta))
@@ -145,7 +152,8 @@ def variant_differences(
     -------
     Dataset, dims (variant, metric)
         ``difference`` (variant - reference), ``low``, ``high``; ``subject_difference`` (variant, subject, metric); ``n_trials`` that
-        both decoded, over all subjects. Coordinates as of `variant_scores`. Without the reference itself.
+        both decoded, over all subjects. Coordinates as of `variant_scores`. Without the reference itself. NaN, but for
+        ``subject_difference``, where a subject of the reference lacks the variant: a mean of fewer subjects is another mean.
 
     Raises
     ------
@@ -178,12 +186,14 @@ def variant_differences(
             row = subjects.index(subject) * len(names)
             curves[row : row + len(names), start : start + len(units)] = values
             start += len(units)
-        by_subject = _mean(curves).reshape(len(subjects), len(names))
+        by_subject = mean_over_trials(curves).reshape(len(subjects), len(names))
         units = np.concatenate([units for _, units in pairs.values()])
         drawn = bootstrap_means(curves, units, n_draws=n_draws, seed=seed)
-        over_subjects = _mean(drawn.reshape(n_draws, len(subjects), len(names)).transpose(0, 2, 1))
-        low, high = percentile_interval(over_subjects, level=level)
-        found = (_mean(by_subject.T), low, high, by_subject, np.array(n_trials))
+        of_draws = drawn.reshape(n_draws, len(subjects), len(names)).transpose(0, 2, 1)
+        bounds = percentile_interval(mean_over_trials(of_draws), level=level)
+        mean = by_subject.mean(axis=0)
+        low, high = (np.where(np.isnan(mean), np.nan, bound) for bound in bounds)
+        found = (mean, low, high, by_subject, np.array(n_trials))
         for column, value in zip(columns.values(), found, strict=True):
             column.append(value)
     cells = ("variant", "metric")
@@ -238,15 +248,6 @@ def _paired(
     return ours[:, both] - theirs[:, place[both]], units[both]
 
 
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis of what is there; NaN, without a warning, where nothing is."""
-    n_there = np.count_nonzero(~np.isnan(values), axis=-1)
-    mean: NDArray[np.float64] = np.where(
-        n_there > 0, np.nansum(values, axis=-1) / np.maximum(n_there, 1), np.nan
-    )
-    return mean
-
-
 def _coords(
     study: StudyResults, metrics: Sequence[str], *, variants: Sequence[str] | None = None
 ) -> dict[str, Any]:
@@ -278,8 +279,10 @@ def _coords(
 def _attrs(study: StudyResults, target: str) -> dict[str, Any]:
     first = next(iter(study.of_subjects().values()))
     many = "s" * (len(study.subjects) > 1)
+    analysis = json.loads(str(first.attrs.get("analysis", "{}")))
     return {name: first.attrs[name] for name in _COPIED if name in first.attrs} | {
         "title": study.name,
+        "data_source": str(analysis.get("data", {}).get("source", "")),
         "subject": f"subject{many} {', '.join(study.subjects)}",
         "target": target,
         "reference": study.reference,

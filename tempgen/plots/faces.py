@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,9 @@ def blur_faces(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def with_blurred_faces(images: xr.Dataset) -> xr.Dataset:
-    """What `lag_images` or `exemplar_pairs` gives, with faces blurred in all of its images."""
+    """What `lag_images` or `exemplar_pairs` gives, with faces blurred in all of its images; warns where that cannot be done."""
+    if not can_blur_faces():
+        warnings.warn(FACES_HINT, stacklevel=2)
     return images.assign(
         {
             name: images[name].copy(data=blur_faces(images[name].to_numpy()))

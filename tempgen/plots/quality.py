@@ -99,7 +99,8 @@ def _draw_runs(axes: list[Axes], quality: xr.Dataset, panels: Sequence[Any]) -> 
         _part_sessions(ax, quality)
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.2)
     axes[0].set_xlim(0.3, len(run) + 0.7)
-    axes[-1].set_xlabel("run")
+    several = len(np.unique(quality["session"].to_numpy())) > 1
+    axes[-1].set_xlabel("run (lines part sessions)" if several else "run")
     axes[-1].xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     stamp_data_kind(axes[0], quality.attrs)
     return axes

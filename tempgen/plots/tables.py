@@ -245,5 +245,6 @@ def _notes(table: xr.Dataset) -> list[str]:
     if attrs.get("not_compared"):
         lines.append(f"Compared within each group: {attrs['not_compared']}.")
     if attrs["compared"] == "within each group":
-        lines.append("Simulated data and published scores are of other recordings: they are not compared.")
+        kind = str(attrs.get("data_kind", "")).capitalize()
+        lines.append(f"{kind} data and published scores are of other recordings: they are not compared.")
     return lines

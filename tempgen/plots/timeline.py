@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tempgen.errors import ResultsError
+from tempgen.generalization.selection import UNIT_PLURALS
 from tempgen.plots.curves import X_LABEL
 from tempgen.plots.palettes import chance_colours
 from tempgen.plots.style import draw_legend_below, is_narrow, own_axes, stamp_data_kind
@@ -125,7 +126,9 @@ def plot_region_latencies(curves: xr.Dataset, *, ax: Axes | None = None, legend:
         raise ResultsError("No region is above chance, so that none has an onset or a peak to draw.")
     own_figure = ax is None
     n_regions = curves.sizes["region"]
-    level = f"{100 * float(curves.attrs.get('interval_level', 0.95)):g} % interval"
+    unit = str(curves.attrs.get("interval_unit", "image_id"))
+    over = UNIT_PLURALS.get(unit, f"values of {unit}")
+    level = f"{100 * float(curves.attrs.get('interval_level', 0.95)):g} % interval over {over}"
     with own_axes(ax, height_mm=_LATENCIES_FRAME_MM + _ROW_MM * n_regions) as ax:
         looks = {
             "onset": (_ONSET, "|", -0.14, f"onset, {level}"),

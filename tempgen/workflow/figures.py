@@ -77,7 +77,8 @@ def draw_notebook(
 ) -> list[Path]:
     """Execute a notebook of the package; its figures and the executed notebook land in a folder.
 
-    Figures that are newer than what they show and were drawn with the same parameters are kept; else those of before go.
+    Figures that are newer than what they show and than the package's notebook, and were drawn with the same parameters, are
+    kept; else those of before go.
 
     Parameters
     ----------
@@ -96,8 +97,8 @@ def draw_notebook(
     ConfigError
         If there is no such notebook or papermill is not installed.
     """
-    executed = folder / notebook
-    if not overwrite and _is_drawn(executed, parameters, sources):
+    executed, source = folder / notebook, packaged_file("notebooks", notebook)
+    if not overwrite and _is_drawn(executed, parameters, [source, *sources]):
         say(f"{folder} is done")
         return _figures_in(folder)
     try:
@@ -106,12 +107,12 @@ def draw_notebook(
         raise ConfigError(
             "Figures are made by a notebook, which needs papermill: pip install 'tempgen[notebooks]'."
         ) from error
+    for old in (executed, *_figures_in(folder)):  # the notebook first: where it is, its figures are whole
+        old.unlink(missing_ok=True)
     with whole_file(executed) as temporary:
-        for old in _figures_in(folder):
-            old.unlink()
         try:
             papermill.execute_notebook(
-                str(packaged_file("notebooks", notebook)),
+                str(source),
                 str(temporary),
                 parameters=parameters,
                 progress_bar=False,

@@ -107,15 +107,18 @@ def write_study(study: Study) -> Path:
             for member in study.members()
         ],
     }
+    text = json.dumps(content, indent=2, default=str) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return path  # figures are drawn again where the list is newer than they are
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 
 def draw_study(study: Study, *, say: Say = print, overwrite: bool = False) -> list[Path]:
     """Execute the study's notebook; figures and the executed notebook land in its figures folder.
 
-    Figures that are newer than all results and were drawn with the same settings are kept.
+    Figures that are newer than all results and the list of analyses, and were drawn with the same settings, are kept.
 
     Raises
     ------
@@ -135,7 +138,10 @@ def draw_study(study: Study, *, say: Say = print, overwrite: bool = False) -> li
         "level": config.level,
         "formats": list(config.formats),
     }
-    sources = [folder / "results.zarr" for folder in results.there.values()]
+    sources = [
+        study.output_folder / STUDY_FILE,
+        *(folder / "results.zarr" for folder in results.there.values()),
+    ]
     return draw_notebook(
         f"{study.notebook}.ipynb", figures, parameters, sources=sources, say=say, overwrite=overwrite
     )

@@ -76,7 +76,7 @@ def test_the_docs_name_nothing_that_is_not_there():
         f"{page.name}: {name}"
         for page in DOCS.rglob("*.md")
         for name in re.findall(
-            r"(?:analyses|notebooks)/[a-z_]+\.(?:yaml|ipynb)", page.read_text(encoding="utf-8")
+            r"(?:analyses|notebooks)/[a-z_-]+\.(?:yaml|ipynb)", page.read_text(encoding="utf-8")
         )
         if not (root / name).is_file()
     ]

@@ -165,7 +165,7 @@ def test_published_scores_are_those_of_the_paper():
         published_scores("mine")
 
 
-def fake_scores(means, *, data_kind):
+def fake_scores(means, *, data_kind, data_source="nsd"):
     metrics = ["pixcorr", "efficientnet", "miou"]
     return xr.Dataset(
         {"mean": (("variant", "metric"), means), "sem": (("variant", "metric"), np.full((2, 3), 0.01))},
@@ -176,7 +176,12 @@ def fake_scores(means, *, data_kind):
             "direction": ("metric", ["higher is better", "lower is better", "higher is better"]),
             "fixed_chance": ("metric", [np.nan] * 3),
         },
-        attrs={"data_kind": data_kind, "sem_of": "SEM over 2 subjects", "subject": "subjects 1, 2"},
+        attrs={
+            "data_kind": data_kind,
+            "data_source": data_source,
+            "sem_of": "SEM over 2 subjects",
+            "subject": "subjects 1, 2",
+        },
     )
 
 
@@ -202,6 +207,34 @@ def test_simulated_data_are_not_compared_with_published_scores():
     assert ("pixcorr", "a") in best_of(table)
     assert table.attrs["compared"] == "within each group"
     assert np.isnan(table["sem"].sel(row="Dynadiff")).all()
+
+
+def test_real_data_of_another_recording_are_not_compared_with_published_scores():
+    scores = fake_scores([[0.9, 0.1, 0.5], [0.8, 0.2, 0.4]], data_kind="real", data_source="bids")
+    table = benchmark_table(scores, published=published_scores())
+    assert {("pixcorr", "MindEye1"), ("pixcorr", "a")} <= best_of(table)
+    assert table.attrs["compared"] == "within each group"
+
+
+@pytest.mark.parametrize(
+    ("direction", "best"),
+    [("seen-to-reconstruction", {"a"}), ("reconstruction-to-seen", {"a", "Dynadiff"})],
+)
+def test_identification_is_compared_with_published_scores_of_the_same_direction_alone(direction, best):
+    scores = fake_scores([[0.99, 0.6, 0.01], [0.5, 0.9, 0.02]], data_kind="real")
+    scores = scores.assign_coords(
+        metric=["clip_12", "efficientnet", "miou"], fixed_chance=("metric", [0.5, np.nan, np.nan])
+    )
+    scores.attrs["identification_direction"] = direction
+    table = benchmark_table(scores, published=published_scores())
+    assert {row for metric, row in best_of(table) if metric == "clip_12"} == best
+
+
+def test_a_variant_that_one_subject_lacks_has_no_mean_difference(study, subjects):
+    fewer = study_of({member: study.result(*member) for member in study.there if member != ("less", "5")})
+    differences = variant_differences(fewer, n_draws=20)
+    assert differences[["difference", "low", "high"]].to_array().isnull().all()
+    np.testing.assert_allclose(differences["subject_difference"].sel(subject="2"), -0.125, atol=1e-6)
 
 
 def test_without_published_scores_a_table_has_our_rows_alone():

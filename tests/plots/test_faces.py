@@ -54,6 +54,9 @@ def test_without_opencv_images_stay_as_they_are(monkeypatch):
     monkeypatch.setattr(faces, "find_spec", lambda name: None)
     images = pictures(np.uint8)
     assert blur_faces(images) is images
+    shown = xr.Dataset({"seen": (("target", "trial", "row", "column", "rgb"), images)})
+    with pytest.warns(UserWarning, match="faces are not blurred"):
+        xr.testing.assert_identical(with_blurred_faces(shown), shown)
 
 
 def test_cascade_finds_the_face_of_a_portrait():

@@ -74,14 +74,17 @@ def store_quality(
     atlas = atlas_of(store, atlas)
     regions = _regions(store, atlas)
     evoked = EvokedResponse(int(evoked_s // tr_s) + 1)
-    repeated = RepeatedResponses(trials["image_id"].to_numpy(), store.sizes["voxel"])
+    last_tr = trials["onset_tr"].to_numpy() + offsets[-1]
+    inside = last_tr < trials["run_length"].to_numpy()  # the whole response lies in the run
+    row = np.cumsum(inside) - 1
+    repeated = RepeatedResponses(trials["image_id"].to_numpy()[inside], store.sizes["voxel"])
     for run, of_run in tqdm(trials.groupby("run"), desc="quality", unit="run", disable=None):
         series = np.asarray(store["bold"][run].values)[: int(store["run_length"][run])]
         onset_tr = of_run["onset_tr"].to_numpy()
         evoked.add_run(np.stack([series[:, of].mean(axis=1) for of in regions.values()], axis=1), onset_tr)
-        inside = onset_tr + offsets[-1] < len(series)
-        volumes = onset_tr[inside, np.newaxis] + offsets
-        repeated.add(of_run.index.to_numpy()[inside], series[volumes].mean(axis=1))
+        used = inside[of_run.index]
+        volumes = onset_tr[used, np.newaxis] + offsets
+        repeated.add(row[of_run.index[used]], series[volumes].mean(axis=1))
     missing: dict[str, str] = {}
     variables: dict[str, Any] = count_trials(trials, n_runs=store.sizes["run"])
     variables |= _evoked(evoked, regions, tr_s, missing)
@@ -146,7 +149,8 @@ def _evoked(
 
 def _reliability(repeated: RepeatedResponses, missing: dict[str, str]) -> dict[str, Any]:
     if repeated.n_images < _FEWEST_IMAGES:
-        missing["reliability"] = f"{repeated.n_images} images were presented twice or more"
+        why = f"{repeated.n_images} images were presented twice or more, {_FEWEST_IMAGES} are needed"
+        missing |= dict.fromkeys(("reliability", "noise_ceiling"), why)
         return {}
     look = {"n_images": repeated.n_images}
     return {

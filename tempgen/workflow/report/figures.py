@@ -11,7 +11,7 @@ import xarray as xr
 
 from tempgen.errors import ResultsError
 from tempgen.generalization import generalization_matrix, lag_curve, lag_images
-from tempgen.generalization.selection import Decoder, select_decoder
+from tempgen.generalization.selection import Decoder, scored_decoders
 from tempgen.plots import plot_lag_curves, plot_matrix, plot_reconstructions, plot_row, plot_targets
 from tempgen.plots.faces import can_blur_faces, with_blurred_faces
 from tempgen.reconstructions import open_reconstructions
@@ -20,7 +20,6 @@ from tempgen.workflow.report.html import Section, figure_html, paragraphs
 
 __all__ = [
     "curves_section",
-    "decoders_of",
     "main_target",
     "matrix_section",
     "reconstructions_section",
@@ -43,37 +42,26 @@ def unit_of(results: xr.Dataset) -> str:
     return "run" if results.attrs.get("decoder_target") == "labels" else "image_id"
 
 
-def decoders_of(results: xr.Dataset, metric: str) -> list[Decoder]:
-    """Which of the two were scored."""
-    there: list[Decoder] = []
-    decoders: tuple[Decoder, ...] = ("general", "specialized")
-    for name in decoders:
-        try:
-            scores = select_decoder(results[metric].sel(target=main_target(results)), results, name)
-        except ResultsError:  # no such row, or no diagonal
-            continue
-        if scores.notnull().any():
-            there.append(name)
-    return there
-
-
-def curves_section(results: xr.Dataset) -> Section:
-    """General and Specialized by lag, one panel a metric."""
+def curves_section(results: xr.Dataset) -> Iterator[Section]:
+    """General and Specialized by lag, one panel a metric; none where neither was scored."""
     target, unit = main_target(results), unit_of(results)
     panels = {
         metric: {
             name.capitalize(): lag_curve(results, metric, decoder=name, target=target, unit=unit)
-            for name in decoders_of(results, metric)
+            for name in scored_decoders(results[metric].sel(target=target), results)
         }
         for metric in metrics_of(results)
     }
+    panels = {metric: curves for metric, curves in panels.items() if curves}
+    if not panels:
+        return
     caption = (
         "Mean over test trials by the time from image onset to the end of the decoder's window; the upper axis is the window's "
         "shift. Every lag scores the same trials. Marks at the bottom: when images were on the screen. Dotted: chance. Read "
         "the distance from chance, not the height."
     )
     figure = plot_row(plot_lag_curves, panels)
-    return Section(
+    yield Section(
         "When can the image be decoded?",
         figure_html(figure, alt="General and Specialized decoders: score by lag", caption=caption),
     )
@@ -83,7 +71,7 @@ def targets_section(results: xr.Dataset) -> Iterator[Section]:
     """The General decoder beside the previous, the current and the next image, where it was scored."""
     panels: dict[str, dict[str, Any]] = {}
     for metric in metrics_of(results):
-        if "general" not in decoders_of(results, metric):
+        if "general" not in scored_decoders(results[metric].sel(target=main_target(results)), results):
             continue
         panels[metric] = {
             f"{target} image": lag_curve(
@@ -106,15 +94,18 @@ def targets_section(results: xr.Dataset) -> Iterator[Section]:
 def matrix_section(results: xr.Dataset) -> Section:
     """Every decoder at every lag, above the chance of each cell where that is known."""
     target = main_target(results)
-    panels = {}
+    panels, unknown = {}, []
     for metric in metrics_of(results):
         scored = generalization_matrix(results, metric, target=target)
         known = bool((scored["chance"].notnull() | scored.isnull()).all())
         panels[metric] = generalization_matrix(results, metric, target=target, above_chance=known)
+        unknown += [] if known else [str(scored.attrs.get("long_name", metric))]
     caption = (
         "Training lag upwards, test lag to the right, mean score minus chance. The diagonal is Specialized, the marked row General. "
         "Cells between the stepped lines come from windows that share volumes. Hatched: not computed."
     )
+    if unknown:
+        caption += f" Chance is not known of {', '.join(unknown)}, whose mean scores are shown as they are."
     figure = plot_row(plot_matrix, panels)
     return Section(
         "The whole matrix",
@@ -134,7 +125,7 @@ def reconstructions_section(results: xr.Dataset, home: Path) -> Iterator[Section
             images = lag_images(kept, decoder=name, n_trials=N_TRIALS)
         except ResultsError:  # of this decoder none were kept at these lags
             continue
-        if wishes.get("blur_faces"):
+        if wishes.get("blur_faces") and can_blur_faces():
             images = with_blurred_faces(images)
         figure: Any = plot_reconstructions({decoder_name(kept): images}).figure
         caption = f"{name.capitalize()} decoder, by shift of the window; on the left what was on the screen."

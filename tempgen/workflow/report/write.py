@@ -71,7 +71,7 @@ def write_report(
 
 
 def _sections(results: xr.Dataset, home: Path, *, with_images: bool) -> Iterator[Section]:
-    yield curves_section(results)
+    yield from curves_section(results)
     if results.sizes["target"] > 1:
         yield from targets_section(results)
     yield summary_section(results)

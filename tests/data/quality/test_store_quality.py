@@ -96,6 +96,17 @@ def test_voxels_of_simulated_signal_repeat_themselves(quality):
     assert table.columns.tolist() == ["n_voxels", "tsnr", "reliability", "noise_ceiling"]
 
 
+def test_trials_whose_response_leaves_the_run_count_for_nothing(simulated):
+    late = np.flatnonzero(np.arange(simulated.sizes["trial"]) % 5 == 0)
+    onset = simulated["trial_onset_tr"].copy()
+    onset[late] = int(simulated["run_length"][0]) - 1
+    without = np.setdiff1d(np.arange(simulated.sizes["trial"]), late)
+    found = store_quality(simulated.assign(trial_onset_tr=onset))
+    expected = store_quality(simulated.isel(trial=without))
+    for name in ("reliability", "noise_ceiling"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
+
+
 def test_displacement_is_that_of_the_files(tmp_path):
     from tempgen.data.confounds import load_confounds
 
