@@ -99,6 +99,10 @@ def deconvolve(
             raise ConfigError("--store needs --out, the store to write.")
         if file is not None or assignments:
             raise ConfigError("--store takes no analysis and no --set: use --hrf, --duration and --betas.")
+        if store.resolve().is_relative_to(out.resolve()) or out.resolve().is_relative_to(store.resolve()):
+            raise ConfigError(
+                f"--out {out} would take the place of {store}, or lie in it: choose another place."
+            )
         if out.exists() and not overwrite:
             raise ConfigError(f"{out} exists: choose another place, or --overwrite.")
         opened = open_store(store)

@@ -53,6 +53,7 @@ class DynamicsConfig(Section):
     n_lags: int = Field(
         16,
         ge=4,
+        le=60,
         description="Volumes from onset at which encoding models may answer. Source: house choice; 21 s.",
     )
     min_separation: int | None = Field(
@@ -79,15 +80,17 @@ class DynamicsConfig(Section):
         gt=0,
         lt=1,
         description=(
-            "Index of deconvolved BOLD up to which a code counts as static. Source: static codes reach 0.13 with HRF peaks wrong "
-            "by 0.5 s, see docs/science."
+            "Index of deconvolved BOLD up to which a code counts as static. Source: simulated static and sustained codes reach 0.11 "
+            "with the true HRFs, docs/science/dynamics.md."
         ),
     )
     dynamic_above: float = Field(
         0.3,
         gt=0,
         lt=1,
-        description="And from which as dynamic. Source: simulated codes that turn by a right angle reach 0.35 to 0.6.",
+        description=(
+            "And from which as dynamic. Source: simulated codes that turn by a right angle have 0.37 or more, docs/science/dynamics.md."
+        ),
     )
     negligible: float = Field(
         0.1,
@@ -109,6 +112,7 @@ class DynamicsConfig(Section):
             )
         if self.n_surrogates < 1 / self.alpha - 1 or self.n_bootstrap < 1 / self.alpha - 1:
             raise ValueError(f"alpha {self.alpha:g} needs {1 / self.alpha - 1:.0f} surrogates or more")
+        _ = self.signal  # which refuses what does not fit
         return self
 
     @property

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tempgen.errors import ConfigError, SourceDataError
 
-__all__ = ["CleanRun", "Drift", "clean_run", "cosine_drift"]
+__all__ = ["CleanRun", "Drift", "clean_run", "cosine_drift", "drift_basis"]
 
 Drift = Literal["cosine", "linear", "none"]
 
@@ -157,13 +157,19 @@ def clean_run(
     """
     _check_series(series, tr_s=tr_s)
     n_tr, n_voxels = series.shape
-    drift_basis = _drift_basis(drift, n_tr=n_tr, tr_s=tr_s, cutoff_s=drift_cutoff_s)
+    drifting = drift_basis(drift, n_tr=n_tr, tr_s=tr_s, cutoff_s=drift_cutoff_s)
+    if drift == "cosine" and drifting.shape[1] == 0:
+        warnings.warn(
+            f"A run of {n_tr * tr_s:g} s has no cosine drift slower than {drift_cutoff_s:g} s: only its mean is removed. "
+            'Take drift="linear" or a shorter cutoff.',
+            stacklevel=2,
+        )
     sections = _highpass_sections(n_tr=n_tr, tr_s=tr_s, cutoff_hz=high_pass_hz)
-    confound_basis = _confound_basis(confounds, drift_basis=drift_basis, sections=sections)
-    n_regressors = drift_basis.shape[1] + confound_basis.shape[1]
+    confound_basis = _confound_basis(confounds, drifting=drifting, sections=sections)
+    n_regressors = drifting.shape[1] + confound_basis.shape[1]
     if n_regressors >= n_tr - 1:
         raise ConfigError(
-            f"{drift_basis.shape[1]} drift and {confound_basis.shape[1]} confound regressors leave nothing of a run of "
+            f"{drifting.shape[1]} drift and {confound_basis.shape[1]} confound regressors leave nothing of a run of "
             f"{n_tr} volumes; they must be fewer than {n_tr - 1}. Choose fewer confounds or a longer drift cutoff."
         )
     zscored = np.empty((n_tr, n_voxels), dtype=np.float32)
@@ -175,7 +181,7 @@ def clean_run(
         largest = np.abs(raw).max(axis=0)
         if not np.isfinite(largest).all():
             raise _not_finite(series)
-        cleaned = _highpass(sections, _project_out(drift_basis, _centred(raw)))
+        cleaned = _highpass(sections, _project_out(drifting, _centred(raw)))
         cleaned = _project_out(confound_basis, cleaned)
         mean[voxels] = raw.mean(axis=0)
         zscored[:, voxels], constant[voxels], std[voxels] = _zscored(cleaned, largest=largest)
@@ -219,8 +225,14 @@ def _highpass(sections: NDArray[np.float64] | None, series: NDArray[np.float64])
     return _centred(sosfiltfilt(sections, series, axis=0, padlen=BUTTERWORTH_PADDING_TRS))
 
 
-def _drift_basis(drift: Drift, *, n_tr: int, tr_s: float, cutoff_s: float) -> NDArray[np.float64]:
-    """Orthonormal drift regressors, each of mean 0; shape (n_tr, n_drift)."""
+def drift_basis(drift: Drift, *, n_tr: int, tr_s: float, cutoff_s: float) -> NDArray[np.float64]:
+    """Orthonormal drift regressors, each of mean 0; shape (n_tr, n_drift).
+
+    Raises
+    ------
+    ConfigError
+        If the drift is none that there is, or the cutoff out of range.
+    """
     if drift == "none":
         return np.empty((n_tr, 0))
     if drift == "linear":
@@ -228,24 +240,17 @@ def _drift_basis(drift: Drift, *, n_tr: int, tr_s: float, cutoff_s: float) -> ND
         return line / np.linalg.norm(line)
     if drift != "cosine":
         raise ConfigError(f"Drift {drift!r} came; cosine, linear or none is needed.")
-    basis = cosine_drift(n_tr, tr_s=tr_s, cutoff_s=cutoff_s)
-    if basis.shape[1] == 0:
-        warnings.warn(
-            f"A run of {n_tr * tr_s:g} s has no cosine drift slower than {cutoff_s:g} s: only its mean is removed. "
-            'Take drift="linear" or a shorter cutoff.',
-            stacklevel=3,
-        )
-    return basis
+    return cosine_drift(n_tr, tr_s=tr_s, cutoff_s=cutoff_s)
 
 
 def _confound_basis(
     confounds: NDArray[np.float64] | None,
     *,
-    drift_basis: NDArray[np.float64],
+    drifting: NDArray[np.float64],
     sections: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
     """Orthonormal basis of the confounds after drift removal and filter; shape (n_tr, rank)."""
-    n_tr = drift_basis.shape[0]
+    n_tr = drifting.shape[0]
     if confounds is None:
         return np.empty((n_tr, 0))
     if confounds.ndim != 2 or confounds.shape[0] != n_tr:
@@ -260,7 +265,7 @@ def _confound_basis(
     centred = _centred(np.asarray(confounds, dtype=np.float64))
     norm = np.linalg.norm(centred, axis=0)
     varying = norm > RANK_TOLERANCE * np.abs(confounds).max(axis=0, initial=0.0) * math.sqrt(n_tr)
-    residual = _highpass(sections, _project_out(drift_basis, centred[:, varying] / norm[varying]))
+    residual = _highpass(sections, _project_out(drifting, centred[:, varying] / norm[varying]))
     left, singular, _ = np.linalg.svd(residual, full_matrices=False)
     return left[:, singular > RANK_TOLERANCE]
 

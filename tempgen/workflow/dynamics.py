@@ -9,6 +9,7 @@ Folder below the analysis' own::
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ from tempgen.workflow.dynamics_steps import DynamicsSubject, judge_method
 from tempgen.workflow.encoding_features import encoding_features
 from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.recording import Say, prepare_recording
+from tempgen.workflow.signal import hrf_library
 
 __all__ = [
     "DynamicsResult",
@@ -64,6 +66,8 @@ _OF_METHOD: dict[str, set[str]] = {
     "static_null": {"n_bootstrap", "hrf", "hrf_step_s", "duration_s", "alpha"},
 }
 """Keys that do not change what a method makes."""
+_COPIES = 4
+"""Of the BOLD, that the static null holds at a time: recorded, without drift, a surrogate and one of that."""
 
 
 def run_dynamics(
@@ -89,7 +93,7 @@ def run_dynamics(
     Raises
     ------
     ConfigError
-        If the analysis decodes another signal than BOLD, or a result that was made otherwise is there.
+        If the analysis decodes another signal than BOLD, the memory is too small, or a result that was made otherwise is there.
     """
     rules = rules or DynamicsConfig()
     if analysis.signal.kind != "bold" or analysis.inputs.kind != "bold":
@@ -101,6 +105,7 @@ def run_dynamics(
         store = prepare_recording(analysis, say=say, overwrite=overwrite)
     columns = DecoderInputs.of(store, analysis.inputs).columns
     chosen = store if columns is None else store.isel(voxel=np.flatnonzero(columns))
+    _check_memory(chosen)
     chosen = chosen.assign(bold=chosen["bold"].load())  # every method reads all of it
     places = Places(analysis)
     features = encoding_features(store, rules.encoding, dataset=places.dataset, encoded=places.encoded)
@@ -164,10 +169,29 @@ def _recipe(
         "voxels_where": analysis.inputs.voxels_where,
         "split": {**analysis.split.recipe(), "trials": subject.split.fingerprint},
         "features": fingerprint(features.index.tolist(), features.round(6).to_numpy().tolist()),
+        **(_own_hrfs(rules) if method == "deconvolved" else {}),
         "rules": rules.model_dump(
             mode="json", exclude=_JUDGE_ALONE | {"features", "n_features"} | _OF_METHOD[method]
         ),
     }
+
+
+def _check_memory(store: xr.Dataset) -> None:
+    """Refuse, before anything is read, what this machine would be killed for."""
+    needed = _COPIES * 4 * store["bold"].size
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ConfigError(
+            f"BOLD of {store.sizes['run']} runs x {store.sizes['voxel']:,} voxels is held {_COPIES} times in memory, {needed / 2**30:.0f} "
+            f"GiB, and this machine has {memory / 2**30:.0f} GiB: choose voxels (inputs.voxels_where)."
+        )
+
+
+def _own_hrfs(rules: DynamicsConfig) -> dict[str, str]:
+    """What a file of HRFs holds; its name in the rules does not say that."""
+    if rules.hrf in ("library", "canonical"):
+        return {}
+    return {"hrf_shapes": fingerprint(hrf_library(rules.signal).shapes.round(6).tolist())}
 
 
 def _kept(
@@ -180,6 +204,7 @@ def _kept(
         if is_done(made_with, recipe, what=path, overwrite=overwrite, remake="tempgen dynamics"):
             return there
     made = make().assign_attrs(recipe=json.dumps(recipe, sort_keys=True), tempgen_version=__version__)
+    path.with_name(VERDICT).unlink(missing_ok=True)  # judged without this one
     with whole_folder(path) as temporary:
         write_zarr(made, temporary)
     return made

@@ -38,13 +38,12 @@ from tempgen.generalization.static_null import (
     static_null,
     strong_lags,
 )
-from tempgen.generalization.summaries import Resampling, dynamics_index
+from tempgen.generalization.static_null.strong_lags import RESAMPLING
+from tempgen.generalization.summaries import dynamics_index
 from tempgen.windows import Window
 from tempgen.workflow.signal import hrf_library
 
 __all__ = ["DynamicsSubject", "index_of", "judge_method"]
-
-_RESAMPLING = Resampling(n_draws=500)
 
 
 @dataclass(frozen=True)
@@ -224,7 +223,7 @@ def judge_method(method: str, made: xr.Dataset, rules: DynamicsConfig) -> Findin
 def index_of(made: xr.Dataset, rules: DynamicsConfig) -> xr.Dataset:
     """The dynamics index of a matrix, over pairs of strong lags."""
     apart = max(2, rules.n_tr) if rules.min_separation is None else rules.min_separation
-    return dynamics_index(made, METRIC, min_separation=apart, mask=strong_lags(made), resampling=_RESAMPLING)
+    return dynamics_index(made, METRIC, min_separation=apart, mask=strong_lags(made), resampling=RESAMPLING)
 
 
 def _bold_of(store: xr.Dataset) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from tempgen.config.separability import NAMED_FEATURES, SeparabilityConfig
 from tempgen.data.store import has_images, read_seen_images
 from tempgen.decoders import pixel_targets
 from tempgen.errors import ConfigError
+from tempgen.generalization.separability.design import as_features, values_of_images
 
 __all__ = ["encoding_features", "principal_components", "read_features"]
 
@@ -45,14 +46,14 @@ def encoding_features(
     Raises
     ------
     ConfigError
-        If the store has no images, the dataset no truth, or a file is not as described.
+        If the store has no images, the dataset no truth, a file is not as described, or an image lacks features.
     """
     shown = np.unique(store["trial_image_id"].values)
     name = config.features
     if name not in NAMED_FEATURES:
-        table = read_features(Path(name), shown)
+        table = of_shown_images(read_features(Path(name), shown), shown)
     elif name == "truth":
-        table = _truth(store, dataset)
+        table = of_shown_images(_truth(store, dataset), shown)
     elif not has_images(store):
         raise ConfigError(
             f"features are {name}, this store has labels and no images: give a file of features."
@@ -61,8 +62,19 @@ def encoding_features(
         table = pd.DataFrame(_pixels(store, shown), index=shown)
     else:
         table = pd.DataFrame(_tokens(store, shown, config.backbone, encoded), index=shown)
-    table = table.loc[table.index.isin(shown)]
     return principal_components(table, config.n_components) if table.shape[1] > config.n_components else table
+
+
+def of_shown_images(table: pd.DataFrame, shown: NDArray[np.int64]) -> pd.DataFrame:
+    """Rows of the images that are shown, ascending by ``image_id``.
+
+    Raises
+    ------
+    ConfigError
+        If one has no features, two rows or values that are not finite.
+    """
+    values = values_of_images(as_features(table), shown)
+    return pd.DataFrame(values, index=pd.Index(shown, name=table.index.name), columns=table.columns)
 
 
 def principal_components(table: pd.DataFrame, n_components: int) -> pd.DataFrame:

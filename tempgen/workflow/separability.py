@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from tempgen.config import Analysis
-from tempgen.config.separability import SeparabilityConfig
+from tempgen.config.separability import NAMED_FEATURES, SeparabilityConfig
 from tempgen.data.store import open_store
 from tempgen.errors import ConfigError, ResultsError
 from tempgen.files import whole_file
@@ -63,7 +65,11 @@ def run_separability(
     if path is None:
         raise ConfigError("A store has no folder of results: say with --out where to write the result.")
     store = open_store(places.store if places else Path(str(source)))
-    recipe = {"store": store.attrs["fingerprint"], "separability": config.model_dump(mode="json")}
+    recipe: dict[str, Any] = {
+        "store": store.attrs["fingerprint"],
+        "separability": config.model_dump(mode="json"),
+        **_feature_file(config),
+    }
     if path.is_file():
         result = open_separability(path)
         made_with = json.loads(str(result.attrs["recipe"]))
@@ -98,6 +104,14 @@ def run_separability(
     say(f"wrote {path}")
     say(describe_separability(result))
     return result
+
+
+def _feature_file(config: SeparabilityConfig) -> dict[str, str]:
+    """What a file of features holds; its name in the recipe does not say that."""
+    path = Path(config.features)
+    if config.features in NAMED_FEATURES or not path.is_file():
+        return {}
+    return {"features_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def open_separability(path: Path | str) -> xr.Dataset:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tempgen.config import load_analysis, validate
 from tempgen.config.dynamics import DynamicsConfig
@@ -137,6 +138,8 @@ def test_a_folder_without_verdict_says_what_to_do(tmp_path):
         ({"static_below": 0.5, "dynamic_above": 0.4}, "must be smaller"),
         ({"alpha": 0.01, "n_surrogates": 19}, "needs 99 surrogates"),
         ({"general_bold_delta": 40}, "bold_deltas lacks"),
+        ({"duration_s": -1}, "an instant"),
+        ({"hrf_step_s": 0.5}, "with hrf: library"),
     ],
 )
 def test_rules_that_contradict_themselves_are_refused(given, message):
@@ -196,3 +199,28 @@ def test_notebook_as_it_stands_tells_three_codes_apart(tmp_path):
         for code in ("static", "sustained", "rotating")
     }
     assert said == {"static": "static", "sustained": "static", "rotating": "dynamic"}
+
+
+def test_a_verdict_does_not_outlive_what_it_judged(tmp_path):
+    (tmp_path / "verdict.json").touch()
+    for _ in range(2):
+        dynamics._kept(tmp_path / "raw.zarr", {"seed": 0}, xr.Dataset, overwrite=False)
+        assert not (tmp_path / "verdict.json").exists()
+    (tmp_path / "verdict.json").touch()
+    dynamics._kept(tmp_path / "raw.zarr", {"seed": 0}, xr.Dataset, overwrite=False)
+    assert (tmp_path / "verdict.json").exists()
+
+
+def test_other_hrfs_in_the_same_file_are_another_recipe(tmp_path):
+    rules, told = DynamicsConfig(hrf=str(tmp_path / "hrf.npy")), []
+    for peak in (5, 6):
+        np.save(rules.hrf, np.eye(9)[:, [peak]])
+        told.append(dynamics._own_hrfs(rules))
+    assert told[0] != told[1]
+    assert not dynamics._own_hrfs(RULES)
+
+
+def test_more_bold_than_memory_has_room_for_is_refused(rotating, monkeypatch):
+    monkeypatch.setattr(dynamics, "_COPIES", 10**9)
+    with pytest.raises(ConfigError, match=r"inputs\.voxels_where"):
+        run_dynamics(rotating[0], RULES, say=silent)

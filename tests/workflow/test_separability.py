@@ -147,3 +147,17 @@ def test_an_analysis_of_a_simulated_subject_is_tested_with_the_features_of_its_t
     result = open_separability(tmp_path / "out" / "separability.nc")
     assert result.sizes["voxel"] == 40
     assert result["verdict"].sel(roi="all").item() == "dynamic"
+
+
+def test_other_features_in_the_same_file_are_another_recipe(subject, tmp_path):
+    path, store, features = subject
+    file, shown = tmp_path / "features.csv", np.unique(store["trial_image_id"])
+    config = QUICK.model_copy(update={"features": str(file)})
+    features.rename_axis("image_id").iloc[:, :5].to_csv(file)
+    run_separability(path, config, out=tmp_path / "out.nc", say=str)
+    features.rename_axis("image_id").iloc[:, 5:10].to_csv(file)
+    with pytest.raises(ConfigError, match="features_sha256"):
+        run_separability(path, config, out=tmp_path / "out.nc", say=str)
+    features.rename_axis("image_id").drop(shown[0]).to_csv(file)
+    with pytest.raises(ConfigError, match=f"have no features, the first is image {shown[0]}"):
+        encoding_features(store, config)

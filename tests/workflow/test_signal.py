@@ -123,6 +123,10 @@ def test_command_makes_a_store_of_a_store_and_draws_its_hrfs(own, tmp_path):
     assert figure.stat().st_size > 10_000
     again = CliRunner().invoke(app, call)
     assert isinstance(again.exception, ConfigError)
+    for place in (store, store.parent, store / "inside"):
+        onto = ["deconvolve", "--store", str(store), "--out", str(place), "--overwrite"]
+        refused = CliRunner().invoke(app, onto)
+        assert "take the place of" in str(refused.exception)
 
 
 def test_command_keeps_a_store_and_an_analysis_apart(tmp_path):

@@ -1,16 +1,13 @@
-"""Regressors of single trials: each HRF's response to one trial, set to the trial's onset, and the nuisance beside them."""
+"""Regressors of single trials: each HRF's response to one trial, set to the trial's onset."""
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from tempgen.data.deconvolution.library import HrfLibrary
-from tempgen.data.preprocess import DRIFT_CUTOFF_S, cosine_drift
 from tempgen.errors import ConfigError
 
 Basis = Literal["single", "early-late"]
@@ -73,24 +70,3 @@ def trial_design(
             response = library.response(since_s - k * part_s, duration_s=part_s) / height[:, None]
             design[:, :, trials, k] = response.reshape(len(library), n_volumes, -1)
     return design
-
-
-def nuisance_regressors(
-    n_volumes: int, *, tr_s: float, drift: str = "cosine", cutoff_s: float = DRIFT_CUTOFF_S
-) -> NDArray[np.float64]:
-    """Intercept and drift of a run, shape (n_volumes, 1 + n_drift); drift "cosine", "linear" or "none"."""
-    columns = [np.ones((n_volumes, 1))]
-    if drift == "cosine":
-        columns.append(cosine_drift(n_volumes, tr_s=tr_s, cutoff_s=cutoff_s))
-    elif drift == "linear":
-        columns.append(np.linspace(-1, 1, n_volumes)[:, None])
-    return np.hstack(columns)
-
-
-def drift_of(store: xr.Dataset) -> dict[str, Any]:
-    """The drift that the store's BOLD was cleaned of, for :func:`nuisance_regressors`: the regressors must lose it, too."""
-    cleaned = json.loads(store.attrs["recipe"]).get("preprocess", {})
-    return {
-        "drift": cleaned.get("drift", "cosine"),
-        "cutoff_s": float(cleaned.get("drift_cutoff_s", DRIFT_CUTOFF_S)),
-    }

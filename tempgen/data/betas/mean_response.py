@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempgen.data.betas.designs import drift_of, nuisance_regressors
 from tempgen.data.betas.least_squares import RANK_TOLERANCE, without_nuisance
 from tempgen.data.store import trials_of
+from tempgen.data.store_drift import StoreDrift
 from tempgen.errors import StoreError
 
 
@@ -90,7 +90,7 @@ def mean_response(store: xr.Dataset, runs: Sequence[int], lags: Sequence[int]) -
         raise StoreError(
             f"Runs {missing or list(runs)} were asked for; the store has 0 to {store.sizes['run'] - 1}."
         )
-    trials, tr_s, drift = trials_of(store), float(store.attrs["tr_s"]), drift_of(store)
+    trials, tr_s, drift = trials_of(store), float(store.attrs["tr_s"]), StoreDrift.of(store)
     mean = np.zeros((len(lags), store.sizes["voxel"]))
     squares = np.zeros_like(mean)
     for n_before, run in enumerate(runs):
@@ -99,7 +99,7 @@ def mean_response(store: xr.Dataset, runs: Sequence[int], lags: Sequence[int]) -
             trials["onset_tr"].to_numpy()[trials["run"] == run], lags=lags, n_volumes=n_volumes
         )
         series = store["bold"][run, :n_volumes].values
-        fitted = fir_response(series, design, nuisance_regressors(n_volumes, tr_s=tr_s, **drift))
+        fitted = fir_response(series, design, drift.basis(n_volumes, tr_s=tr_s))
         apart = fitted - mean
         mean += apart / (n_before + 1)
         squares += apart * (fitted - mean)

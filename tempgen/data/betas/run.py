@@ -10,10 +10,12 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from tempgen.data.betas.designs import COMPONENTS, Basis, drift_of, nuisance_regressors, trial_design
+from tempgen.data.betas.designs import COMPONENTS, Basis, trial_design
 from tempgen.data.betas.least_squares import apply_operator, lsa_operator, lss_operator
 from tempgen.data.betas.ridge import RidgeRun
 from tempgen.data.deconvolution import VoxelHrf
+from tempgen.data.deconvolution.choice import onsets_in_run_s
+from tempgen.data.store_drift import StoreDrift
 from tempgen.errors import ConfigError, StoreError
 
 Method = Literal["lsa", "lss", "ridge"]
@@ -44,13 +46,13 @@ class RunDesign:
         of_run = trials[trials["run"] == run]
         regressors = trial_design(
             hrf.library,
-            onsets_s(of_run, tr_s=tr_s),
+            onsets_in_run_s(of_run, tr_s=tr_s),
             duration_s=hrf.durations_s(of_run),
             basis=basis,
             n_volumes=n_volumes,
             tr_s=tr_s,
         )
-        nuisance = nuisance_regressors(n_volumes, tr_s=tr_s, **drift_of(store))
+        nuisance = StoreDrift.of(store).basis(n_volumes, tr_s=tr_s)
         return cls(np.asarray(store["bold"][run, :n_volumes].values), regressors, nuisance)
 
     def ridge(self, hrf: int) -> RidgeRun:
@@ -61,11 +63,6 @@ class RunDesign:
         """
         design = self.regressors[hrf]
         return RidgeRun.of(design, np.hstack([self.nuisance, design.sum(axis=1)]))
-
-
-def onsets_s(trials: pd.DataFrame, *, tr_s: float) -> NDArray[np.float64]:
-    """Onsets in seconds from the run's first volume, between volumes where they fell there, shape (n_trials,)."""
-    return np.asarray(trials["onset_tr"] * tr_s + trials["onset_residual_s"], dtype=np.float64)
 
 
 def check_method(method: str, basis: str, ridge_fraction: ArrayLike | None, *, n_voxels: int) -> None:

@@ -21,10 +21,11 @@ from tempgen.data.betas.run import (
     RunDesign,
     betas_of_run,
     check_method,
-    onsets_s,
     zscored_over_trials,
 )
 from tempgen.data.deconvolution import VoxelHrf
+from tempgen.data.deconvolution.choice import onsets_in_run_s
+from tempgen.data.deconvolution.transform import copy_images
 from tempgen.data.store import trials_of
 from tempgen.errors import ConfigError, StoreError
 from tempgen.files import whole_folder, write_zarr
@@ -32,7 +33,6 @@ from tempgen.files import whole_folder, write_zarr
 MIN_RECORDED = 0.5
 """A trial has betas if at least this part of its response's energy falls into its run. Source: house choice; a run that ends
 before the peak tells little of the trial, and its noise would set the run's z-scores."""
-IMAGES_AT_A_TIME = 256
 
 
 def make_betas_store(
@@ -103,7 +103,7 @@ def make_betas_store(
         "basis": basis,
         "hrf": fingerprint(hrf.index.tolist(), hrf.library.shapes.tolist(), hrf.library.step_s),
         "duration_s": "trial" if hrf.duration_s is None else hrf.duration_s,
-        "ridge_fraction": None if ridge_fraction is None else np.asarray(ridge_fraction).tolist(),
+        "ridge_fraction": _plain(ridge_fraction),
     }
     described = _described(store, trials, recorded, settings, components=components)
     if ridge_fraction is not None:
@@ -115,25 +115,32 @@ def make_betas_store(
         group = zarr.open_group(folder, mode="a", zarr_format=3)
         bold = _betas_array(group, tuple(store["bold"].shape))
         for run in tqdm(range(store.sizes["run"]), desc="betas", unit="run", disable=None):
-            name = str(store["run_name"].values[run])
-            design = RunDesign.of(store, trials, run, hrf, basis=basis)
-            betas = betas_of_run(design, hrf.index, method=method, ridge_fraction=ridge_fraction)
             of_run = (trials["run"] == run).to_numpy()
-            kept = recorded[of_run]
             if not of_run.any():
                 continue
-            zscored = zscored_over_trials(betas[kept], run_name=name)
+            design = RunDesign.of(store, trials, run, hrf, basis=basis)
+            betas = betas_of_run(design, hrf.index, method=method, ridge_fraction=ridge_fraction)
+            kept = recorded[of_run]
+            zscored = zscored_over_trials(betas[kept], run_name=str(store["run_name"].values[run]))
             volumes = np.full(bold.shape[1:], np.nan, dtype=np.float32)
             onset_tr = trials["onset_tr"].to_numpy()[of_run][kept]
             for k in range(len(components)):
                 volumes[onset_tr + k] = zscored[:, k]
             bold[run] = volumes
-        _copy_images(store, group)
+        if "image" in store:
+            copy_images(store["image"], group)
     say(
         f"{out}: {'early and late betas' if len(components) > 1 else 'betas'} ({method}) of {int(recorded.sum())} trials, "
         f"{store.sizes['run']} runs, {n_voxels} voxels"
     )
     return out
+
+
+def _plain(fraction: ArrayLike | None) -> float | str | None:
+    """A ridge fraction for the recipe; of many, one for each voxel, what tells them from others."""
+    if fraction is None:
+        return None
+    return fingerprint(np.asarray(fraction).tolist()) if np.ndim(fraction) else float(np.asarray(fraction))
 
 
 def _check_room(trials: pd.DataFrame, *, n_components: int) -> None:
@@ -149,7 +156,7 @@ def _check_room(trials: pd.DataFrame, *, n_components: int) -> None:
 def _recorded(trials: pd.DataFrame, hrf: VoxelHrf, *, tr_s: float, n_components: int) -> NDArray[np.bool_]:
     """Trials of which the run holds enough volumes, whatever the voxel's HRF."""
     library, durations = hrf.library, hrf.durations_s(trials)
-    left_s = trials["run_length"].to_numpy() * tr_s - onsets_s(trials, tr_s=tr_s)
+    left_s = trials["run_length"].to_numpy() * tr_s - onsets_in_run_s(trials, tr_s=tr_s)
     fits = (trials["onset_tr"] + n_components <= trials["run_length"]).to_numpy()
     for duration in np.unique(durations):
         grid_s = np.arange(0, library.length_s + duration, library.step_s)
@@ -197,20 +204,3 @@ def _betas_array(group: zarr.Group, shape: tuple[int, ...]) -> zarr.Array:
         dimension_names=("run", "volume", "voxel"),
         attributes={"long_name": "single-trial betas", "units": "z-score per voxel, run and component"},
     )
-
-
-def _copy_images(store: xr.Dataset, group: zarr.Group) -> None:
-    """Copy the seen images a few at a time: all of NSD's are more than memory should hold."""
-    if "image" not in store:
-        return
-    images = store["image"]
-    array = group.create_array(
-        "image",
-        shape=images.shape,
-        chunks=(min(64, images.shape[0]), *images.shape[1:]),
-        dtype="uint8",
-        dimension_names=("image", "row", "column", "rgb"),
-        attributes=dict(images.attrs),
-    )
-    for start in range(0, images.shape[0], IMAGES_AT_A_TIME):
-        array[start : start + IMAGES_AT_A_TIME] = images[start : start + IMAGES_AT_A_TIME].values

@@ -20,8 +20,8 @@ from tqdm.auto import tqdm
 from tempgen.data.deconvolution.library import HrfLibrary
 from tempgen.data.deconvolution.precision import peaks_of_scores, standard_error_of_peak
 from tempgen.data.deconvolution.voxel_hrf import VoxelHrf
-from tempgen.data.preprocess import cosine_drift
 from tempgen.data.store import trials_of
+from tempgen.data.store_drift import StoreDrift
 from tempgen.errors import StoreError
 
 CANDIDATE_DURATIONS_S = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
@@ -92,7 +92,7 @@ def fit_mean_response(
     StoreError
         If there is no run, or no trial in these runs.
     """
-    runs, tr_s = list(runs), float(store.attrs["tr_s"])
+    runs, tr_s, drift = list(runs), float(store.attrs["tr_s"]), StoreDrift.of(store)
     trials = trials_of(store)
     if not trials["run"].isin(runs).any():
         raise StoreError(
@@ -106,7 +106,7 @@ def fit_mean_response(
     for number, run in enumerate(tqdm(runs, desc="HRFs", unit="run", disable=None)):
         block = number * n_blocks // len(runs)
         length = int(store["run_length"].values[run])
-        slow = slow_basis(length, tr_s=tr_s)
+        slow = drift.basis(length, tr_s=tr_s)
         bold = without(slow, store["bold"][run, :length].values.astype(np.float64))
         yy[block] += (bold**2).sum(axis=0)
         of_run = trials[trials["run"] == run]
@@ -187,12 +187,6 @@ def mean_regressor(
 def onsets_in_run_s(trials: pd.DataFrame, *, tr_s: float) -> NDArray[np.float64]:
     """Seconds from the first volume of the run to each onset, shape (n_trials,)."""
     return np.asarray(trials["onset_tr"] * tr_s + trials["onset_residual_s"], dtype=np.float64)
-
-
-def slow_basis(n_volumes: int, *, tr_s: float) -> NDArray[np.float64]:
-    """Orthonormal mean and drift, which a store's BOLD is without and regressors must be, too; shape (n_volumes, n_slow)."""
-    constant = np.full((n_volumes, 1), n_volumes**-0.5)
-    return np.concatenate([constant, cosine_drift(n_volumes, tr_s=tr_s)], axis=1)
 
 
 def without(slow: NDArray[np.float64], series: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -77,7 +77,7 @@ def transform_store(
         for run, series in tqdm(_runs(store, per_run), total=shape[0], desc=desc, unit="run", disable=None):
             bold[run, : len(series)] = series
         if "image" in store:
-            _copy_images(store["image"], group)
+            copy_images(store["image"], group)
     return Path(out)
 
 
@@ -208,8 +208,8 @@ def _runs(store: xr.Dataset, per_run: PerRun) -> Iterator[tuple[int, NDArray[np.
         yield run, (series / np.where(sd > 0, sd, np.inf)).astype(np.float32)
 
 
-def _copy_images(images: xr.DataArray, group: zarr.Group) -> None:
-    """Copy the seen images a few at a time: all of NSD's are more than memory should hold."""
+def copy_images(images: xr.DataArray, group: zarr.Group) -> None:
+    """Copy a store's seen images into one that is being made, a few at a time: all of NSD's are more than memory should hold."""
     array = group.create_array(
         "image",
         shape=images.shape,

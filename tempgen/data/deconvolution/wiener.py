@@ -20,8 +20,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from tempgen.data.deconvolution.choice import slow_basis, without
+from tempgen.data.deconvolution.choice import without
 from tempgen.data.deconvolution.voxel_hrf import VoxelHrf
+from tempgen.data.store_drift import USUAL_DRIFT, StoreDrift
 
 NOISE_RATIOS = np.logspace(-2, 3, 21)
 """Ratios of noise to activity variance that are compared. Source: house choice; from BOLD without noise to BOLD that is nothing else, four a
@@ -42,12 +43,15 @@ class Deconvolution:
     noise_share : array, shape (n_voxels,)
         Part of the BOLD's variance that is noise under the model, 0 to 1.
     tr_s : float
+    drift : StoreDrift
+        That the store's BOLD is without.
     """
 
     hrf: VoxelHrf
     noise_ratio: NDArray[np.float64]
     noise_share: NDArray[np.float64]
     tr_s: float
+    drift: StoreDrift = USUAL_DRIFT
     _filters: dict[tuple[int, int, float], NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     def apply(self, bold: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -78,12 +82,19 @@ class Deconvolution:
         key = (n_volumes, member, ratio)
         if key not in self._filters:
             kernel = self.hrf.library.kernel(self.tr_s)[member]
-            self._filters[key] = wiener_filter(kernel, noise_ratio=ratio, n_volumes=n_volumes, tr_s=self.tr_s)
+            self._filters[key] = wiener_filter(
+                kernel, noise_ratio=ratio, n_volumes=n_volumes, tr_s=self.tr_s, drift=self.drift
+            )
         return self._filters[key]
 
 
 def wiener_filter(
-    kernel: NDArray[np.float64], *, noise_ratio: float, n_volumes: int, tr_s: float
+    kernel: NDArray[np.float64],
+    *,
+    noise_ratio: float,
+    n_volumes: int,
+    tr_s: float,
+    drift: StoreDrift = USUAL_DRIFT,
 ) -> NDArray[np.float32]:
     """The matrix that turns a run of BOLD into activity, shape (n_volumes, n_volumes).
 
@@ -93,8 +104,10 @@ def wiener_filter(
         BOLD at each volume since activity of 1 that fills one TR (:meth:`HrfLibrary.kernel`).
     noise_ratio : float
         lambda, of noise to activity variance.
+    drift : StoreDrift
+        That the BOLD is without.
     """
-    left, singular, right = _decomposition(kernel.tobytes(), n_volumes, tr_s)
+    left, singular, right = _decomposition(kernel.tobytes(), n_volumes, tr_s, drift)
     shrunk = singular / (singular**2 + noise_ratio)
     return np.asarray((right.T * shrunk) @ left.T, dtype=np.float32)
 
@@ -111,7 +124,7 @@ def fit_deconvolution(store: xr.Dataset, runs: Sequence[int], hrf: VoxelHrf) -> 
     hrf : VoxelHrf
         Of the store's voxels.
     """
-    tr_s = float(store.attrs["tr_s"])
+    tr_s, drift = float(store.attrs["tr_s"]), StoreDrift.of(store)
     kernels = hrf.library.kernel(tr_s)
     n_voxels = store.sizes["voxel"]
     misfit = np.zeros((len(NOISE_RATIOS), n_voxels))
@@ -122,9 +135,9 @@ def fit_deconvolution(store: xr.Dataset, runs: Sequence[int], hrf: VoxelHrf) -> 
     for run in tqdm(list(runs), desc="noise", unit="run", disable=None):
         length = int(store["run_length"].values[run])
         bold = store["bold"][run, :length].values.astype(np.float64)
-        n_components = length - slow_basis(length, tr_s=tr_s).shape[1]
+        n_components = length - drift.basis(length, tr_s=tr_s).shape[1]
         for member, voxels in members:
-            left, singular, _ = _decomposition(kernels[member].tobytes(), length, tr_s)
+            left, singular, _ = _decomposition(kernels[member].tobytes(), length, tr_s, drift)
             variance = singular[:n_components] ** 2 + NOISE_RATIOS[:, None]  # (n_ratios, n_components)
             component = left[:, :n_components].T @ bold[:, voxels]
             misfit[:, voxels] += (1 / variance) @ component**2
@@ -134,12 +147,12 @@ def fit_deconvolution(store: xr.Dataset, runs: Sequence[int], hrf: VoxelHrf) -> 
     # the scale s^2 of the activity at its best for each ratio
     deviance = log_determinant + n_values * np.log(np.maximum(misfit, np.finfo(np.float64).tiny) / n_values)
     ratio = NOISE_RATIOS[deviance.argmin(axis=0)]
-    return Deconvolution(hrf, ratio, ratio / (ratio + eigenvalue / n_values), tr_s)
+    return Deconvolution(hrf, ratio, ratio / (ratio + eigenvalue / n_values), tr_s, drift)
 
 
 @lru_cache(maxsize=512)
 def _decomposition(
-    kernel: bytes, n_volumes: int, tr_s: float
+    kernel: bytes, n_volumes: int, tr_s: float, drift: StoreDrift
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Singular vectors and values of PK; those of mean and drift are 0 and last."""
     from scipy.linalg import toeplitz
@@ -147,6 +160,6 @@ def _decomposition(
     column = np.zeros(n_volumes)
     values = np.frombuffer(kernel)[:n_volumes]
     column[: len(values)] = values
-    response = without(slow_basis(n_volumes, tr_s=tr_s), toeplitz(column, np.zeros(n_volumes)))
+    response = without(drift.basis(n_volumes, tr_s=tr_s), toeplitz(column, np.zeros(n_volumes)))
     left, singular, right = np.linalg.svd(response)
     return left, np.where(singular > _SMALLEST * singular[0], singular, 0.0), right

@@ -125,6 +125,10 @@ def files_of_subject(
         raise SourceDataError(
             f"The bucket {bucket} cannot be listed: {error}. Check the connection and try again."
         ) from error
+    if strange := [file.key for file in (*found, *bold) if ".." in Path(file.key).parts]:
+        raise SourceDataError(
+            f"The bucket {bucket} lists {strange[0]!r}, which would lie outside the folder: nothing is fetched."
+        )
     if missing := (wanted or set()) - {_session(file) for file in bold}:
         raise SourceDataError(f"The bucket has no BOLD of sessions {sorted(missing)} of subject {subject}.")
     kinds = {file.kind for file in [*found, *bold]}

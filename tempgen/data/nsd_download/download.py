@@ -141,7 +141,13 @@ def _fetch_all(
 
     def one(file: RemoteFile) -> None:
         if not stop.is_set():
-            fetch(client, bucket, file, root / file.key, stop=stop, received=progress.update, say=say)
+            try:
+                fetch(client, bucket, file, root / file.key, stop=stop, received=progress.update, say=say)
+            except OSError as error:
+                raise SourceDataError(
+                    f"{root / file.key} cannot be written: {error}. What was received is kept: make room there (or see who may "
+                    "write), then start the same command again."
+                ) from error
 
     with progress, ThreadPoolExecutor(n_jobs) as pool:
         futures = [pool.submit(one, file) for file in missing]

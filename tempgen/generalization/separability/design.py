@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +11,11 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from tempgen.data.preprocess import cosine_drift
 from tempgen.data.store import trials_of
+from tempgen.data.store_drift import StoreDrift
 from tempgen.errors import ConfigError
 
-__all__ = ["Features", "LaggedDesign", "as_features"]
+__all__ = ["Features", "LaggedDesign", "as_features", "values_of_images"]
 
 Features = xr.DataArray | pd.DataFrame
 """Anything of images, (image_id, feature)."""
@@ -42,9 +41,8 @@ class LaggedDesign:
     trial_features : array of float64, shape (n_trials, n_features + 1)
     run_length : array of int, shape (n_runs,)
     tr_s : float
-    drift : str
-        As in :func:`tempgen.data.preprocess.clean_run`.
-    drift_cutoff_s : float
+    drift : StoreDrift
+        That the store's BOLD is without.
     """
 
     lags: NDArray[np.int64]
@@ -54,8 +52,7 @@ class LaggedDesign:
     trial_features: NDArray[np.float64]
     run_length: NDArray[np.int64]
     tr_s: float
-    drift: str
-    drift_cutoff_s: float
+    drift: StoreDrift
 
     @classmethod
     def of(
@@ -86,7 +83,7 @@ class LaggedDesign:
             )
         trials = trials_of(store)
         table = as_features(features)
-        values = _values_of_trials(table, trials["image_id"].to_numpy())
+        values = values_of_images(table, trials["image_id"].to_numpy())
         run = trials["run"].to_numpy(dtype=np.int64)
         training = np.isin(run, runs)
         if not training.any():
@@ -96,7 +93,6 @@ class LaggedDesign:
         if not varies.any():
             raise ConfigError("No feature varies over the images of the training runs: give others.")
         standardized = (values[:, varies] - mean[varies]) / sd[varies]
-        recipe = json.loads(store.attrs.get("recipe", "{}")).get("preprocess", {})
         return cls(
             lags=chosen,
             feature_names=tuple(str(name) for name in table.columns[varies]),
@@ -105,8 +101,7 @@ class LaggedDesign:
             trial_features=np.column_stack([standardized, np.ones(len(values))]),
             run_length=store["run_length"].values.astype(np.int64),
             tr_s=float(store.attrs["tr_s"]),
-            drift=str(recipe.get("drift", "none")),
-            drift_cutoff_s=float(recipe.get("drift_cutoff_s", np.inf)),
+            drift=StoreDrift.of(store),
         )
 
     @property
@@ -138,15 +133,7 @@ class LaggedDesign:
     def cleaned(self, series: NDArray[Any]) -> NDArray[Any]:
         """Columns (n_volumes, n) of a run without their mean and drift, as the store's BOLD is."""
         centred = series - series.mean(axis=0)
-        if self.drift == "none":
-            return centred
-        n_volumes = len(series)
-        if self.drift == "linear":
-            slope = np.arange(n_volumes) - (n_volumes - 1) / 2
-            basis = (slope / np.linalg.norm(slope))[:, None]
-        else:
-            basis = cosine_drift(n_volumes, tr_s=self.tr_s, cutoff_s=self.drift_cutoff_s)
-        basis = basis.astype(series.dtype)
+        basis = self.drift.basis(len(series), tr_s=self.tr_s).astype(series.dtype)
         return centred - basis @ (basis.T @ centred)
 
 
@@ -177,7 +164,14 @@ def as_features(features: Features) -> pd.DataFrame:
     return table
 
 
-def _values_of_trials(table: pd.DataFrame, image_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+def values_of_images(table: pd.DataFrame, image_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Features of images, of each as often as it is named, shape (n_image_ids, n_features).
+
+    Raises
+    ------
+    ConfigError
+        If one has no features, or features that are not finite.
+    """
     rows = table.index.get_indexer(pd.Index(image_ids))
     if (rows < 0).any():
         lacking = np.unique(image_ids[rows < 0])

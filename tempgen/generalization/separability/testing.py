@@ -92,14 +92,19 @@ def separability_test(
     Dataset
         By voxel: ``r2_rank1``, ``r2_rank2``, ``r2_free`` (share of the variance that the mean response leaves, on held-out
         runs), ``gain``, ``null_mean``, ``null_sd``, ``p`` and ``p_corrected`` (of the largest
-        standardized gain of all voxels: family-wise), ``responsive`` (folds in which it counts, share). By region: see
-        `summarize_regions`.
+        standardized gain of all voxels: family-wise), ``responsive`` (folds in which it counts, share). NaN of a constant voxel. By
+        region: see `summarize_regions`.
 
     Raises
     ------
     ConfigError
-        If there are fewer runs than ``FEWEST_RUNS``, or memory for so many groups of runs is lacking, or anything asked for is out of range.
+        If the store holds betas, there are fewer runs than ``FEWEST_RUNS``, or memory for so many groups of runs is lacking, or anything
+        asked for is out of range.
     """
+    if store.attrs.get("signal") == "betas":
+        raise ConfigError(
+            "This store holds single-trial betas, which are no time series: give the store of BOLD that they were made of."
+        )
     chosen = np.arange(store.sizes["run"]) if runs is None else np.unique(np.asarray(runs, dtype=np.int64))
     if len(chosen) < FEWEST_RUNS:
         raise ConfigError(
@@ -226,20 +231,36 @@ def _by_voxel(found: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
     """Variables of the voxels."""
     errors, gain, null = found["errors"], found["gain"], found["null"]
     nothing = np.where(errors[MEAN_ONLY] > 0, errors[MEAN_ONLY], np.nan)
-    mean, sd = null.mean(axis=0), null.std(axis=0, ddof=1)
-    scale = np.where(sd > 0, sd, np.inf)
-    largest = np.nanmax((null - mean) / scale, axis=1)
-    standardized = (gain - mean) / scale
     n_as_large = (null >= gain).sum(axis=0)
-    n_larger = (largest[:, None] >= standardized).sum(axis=0)
     variables = {
         "r2_rank1": 1 - errors[RANK_1] / nothing,
         "r2_rank2": 1 - errors[RANK_2] / nothing,
         "r2_free": 1 - errors[FREE] / nothing,
         "gain": gain,
-        "null_mean": mean,
-        "null_sd": sd,
-        "p": (1 + n_as_large) / (1 + len(null)),
-        "p_corrected": (1 + n_larger) / (1 + len(null)),
+        "null_mean": null.mean(axis=0),
+        "null_sd": null.std(axis=0, ddof=1),
+        "p": np.where(np.isfinite(gain), (1 + n_as_large) / (1 + len(null)), np.nan),
+        "p_corrected": family_wise_p(gain, null),
     }
     return {name: ("voxel", values) for name, values in variables.items()}
+
+
+def family_wise_p(gain: NDArray[np.float64], null: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Family-wise p of each voxel: its place among the largest standardized gains of all voxels, shape (n_voxels,); NaN where the gain is.
+
+    Mean and SD of a voxel are those of its surrogates and its observed gain together: standardized by the surrogates alone, the observed
+    gain would have the longer tail, and among thousands of voxels the largest would pass for significant.
+
+    Parameters
+    ----------
+    gain : array, shape (n_voxels,)
+    null : array, shape (n_draws, n_voxels)
+        Of the surrogates.
+    """
+    n_draws = len(null)
+    mean = (gain + null.sum(axis=0)) / (1 + n_draws)
+    sd = np.sqrt(((gain - mean) ** 2 + ((null - mean) ** 2).sum(axis=0)) / n_draws)
+    scale = np.where(sd > 0, sd, np.inf)
+    largest = np.where(np.isfinite(gain), (null - mean) / scale, -np.inf).max(axis=1)
+    n_larger = (largest[:, None] >= (gain - mean) / scale).sum(axis=0)
+    return np.where(np.isfinite(gain), (1 + n_larger) / (1 + n_draws), np.nan)

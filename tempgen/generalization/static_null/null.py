@@ -37,7 +37,8 @@ def static_null(
     same windows, split, decoders and index see. The model is estimated: the noise in its time courses makes its surrogates
     more dynamic than the code that it stands for, and another recording would have given another model. So each surrogate is treated
     as a recording: a model is fitted to it, and a surrogate of that is decoded. With d the observed index, d_b those of
-    surrogates and e_b those of surrogates of surrogates, d - mean(d_b) is compared with d_b - e_b (Beran's prepivoting)::
+    surrogates and e_b those of surrogates of surrogates, d - mean(d_b) is compared with d_b - e_b
+    (after Beran's prepivoting, with one inner draw for each outer one)::
 
         null_b = mean(d_b) + d_b - e_b        p = (1 + #{null_b >= d}) / (1 + n_surrogates)
 
@@ -64,8 +65,8 @@ def static_null(
     Dataset
         ``observed``, ``null`` (surrogate), ``p``; ``surrogate_index`` (surrogate) is d_b, ``bias`` the mean of e_b - d_b;
         ``score`` and ``surrogate_score`` (train_delta, test_delta) the observed mean scores and those of all surrogates,
-        which tell whether the surrogates have the recording's signal-to-noise ratio; ``informative`` (test_delta). NaN, with
-        the attribute ``reason``, if fewer than two lags are informative.
+        which tell whether the surrogates have the recording's signal-to-noise ratio; ``informative`` (test_delta). ``p`` is NaN, and
+        the attribute ``reason`` says why, if fewer than two lags are informative or a surrogate has no index.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def static_null(
     if not reason and not len(pairs):
         reason = f"of the {int(strong.sum())} informative lags no two are {apart} TRs apart or more"
     of_surrogates, of_theirs = (np.full(n_surrogates, np.nan) for _ in range(2))
-    surrogate_score = np.zeros_like(score)
+    surrogate_score = np.full_like(score, np.nan if reason else 0)
     if not reason:
         for number in tqdm(range(n_surrogates), desc="static null", disable=None if progress else True):
             recorded = subject.record((seed, number, 0))
@@ -102,6 +103,12 @@ def static_null(
             of_surrogates[number] = matrix_index(scored, pairs)
             again = subject.refitted(recorded).record((seed, number, 1))
             of_theirs[number] = matrix_index(decoders.matrix(again, penalties), pairs)
+        n_without = np.count_nonzero(~np.isfinite(of_surrogates + of_theirs))
+        if n_without:
+            reason = (
+                f"in {n_without} of {n_surrogates} surrogates no decoder is above chance at its own lag: the encoding model explains "
+                "too little of what is decoded, take better features or more runs"
+            )
     null = of_surrogates.mean() + of_surrogates - of_theirs
     p = float("nan") if reason else (1 + np.count_nonzero(null >= observed)) / (1 + n_surrogates)
     square = ("train_delta", "test_delta")
@@ -117,7 +124,7 @@ def static_null(
             "surrogate_index": ("surrogate", of_surrogates),
             "bias": ((), (of_theirs - of_surrogates).mean()),
             "score": (square, score, results[METRIC].attrs),
-            "surrogate_score": (square, surrogate_score if not reason else surrogate_score * np.nan),
+            "surrogate_score": (square, surrogate_score),
             "informative": ("test_delta", strong.to_numpy()),
         },
         coords={name: results[name] for name in ("train_delta", "test_delta", "train_lag_s", "lag_s")},

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
 
-from tempgen.data.betas.designs import nuisance_regressors, trial_design
+from tempgen.data.betas.designs import trial_design
 from tempgen.data.betas.least_squares import apply_operator, lsa_operator, lss_operator
 from tempgen.data.betas.mean_response import fir_design, fir_response
 from tempgen.data.betas.ridge import RidgeRun, fractional_ridge, penalties_of
 from tempgen.data.deconvolution.library import HrfLibrary
+from tempgen.data.store_drift import StoreDrift
 from tempgen.errors import ConfigError, StoreError
 
 TR_S, N_VOLUMES = 4 / 3, 120
@@ -113,7 +114,7 @@ def test_betas_that_made_a_series_are_found_again_whatever_the_drift():
         n_volumes=N_VOLUMES,
         tr_s=TR_S,
     )[0]
-    nuisance = nuisance_regressors(N_VOLUMES, tr_s=TR_S)
+    nuisance = StoreDrift().basis(N_VOLUMES, tr_s=TR_S)
     betas = rng.normal(size=(len(ONSET_TR), 2, 5))
     made = np.einsum("tnc,ncv->tv", design, betas) + nuisance @ rng.normal(size=(nuisance.shape[1], 5)) * 9
     np.testing.assert_allclose(lsa_operator(design, nuisance) @ made, betas, atol=1e-8)

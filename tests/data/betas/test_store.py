@@ -7,13 +7,14 @@ import pytest
 
 from tempgen.config.simulation import SimulationConfig
 from tempgen.data.betas import choose_ridge_fractions, make_betas_store, mean_response
-from tempgen.data.betas.designs import nuisance_regressors, trial_design
+from tempgen.data.betas.designs import trial_design
 from tempgen.data.betas.least_squares import lss_operator
 from tempgen.data.deconvolution import HrfLibrary, VoxelHrf
 from tempgen.data.simulate.designs import draw_designs
 from tempgen.data.simulate.in_memory import SimulatedSubject
 from tempgen.data.simulate.scene_pool import draw_scene_pool
 from tempgen.data.store import open_store, trials_of
+from tempgen.data.store_drift import StoreDrift
 from tempgen.data.window_dataset import WindowDataset
 from tempgen.errors import ConfigError, StoreError
 from tempgen.windows import Window
@@ -79,7 +80,7 @@ def test_betas_stand_at_the_onsets_zscored_per_run_and_are_those_of_the_kernel(s
         n_volumes=225,
         tr_s=TR_S,
     )[hrf.index[voxel]]
-    wanted = lss_operator(design, nuisance_regressors(225, tr_s=TR_S)) @ store["bold"].values[1, :, [voxel]].T
+    wanted = lss_operator(design, StoreDrift().basis(225, tr_s=TR_S)) @ store["bold"].values[1, :, [voxel]].T
     wanted = wanted[:, 0, 0]
     np.testing.assert_allclose(
         of_run[:, voxel], (wanted - wanted.mean()) / wanted.std(ddof=1), rtol=1e-3, atol=1e-4
@@ -208,4 +209,13 @@ def test_ridge_of_fraction_one_is_least_squares_all(subject, tmp_path):
     )
     np.testing.assert_allclose(
         betas_of(open_store(ridge)).volume(0), betas_of(open_store(free)).volume(0), atol=2e-3
+    )
+
+
+def test_a_run_without_trials_has_no_betas(subject, tmp_path):
+    store, hrf, _ = subject
+    fewer = store.isel(trial=store["trial_run"].values != 1)
+    made = open_store(make_betas_store(fewer, tmp_path / "betas", hrf=hrf, say=quiet))
+    np.testing.assert_array_equal(
+        np.isfinite(made["bold"]).any(("volume", "voxel")), [True, False, True, True]
     )

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tempgen.data.deconvolution import HrfLibrary, VoxelHrf, choose_hrf, describe_hrf, hrf_warnings
-from tempgen.data.deconvolution.choice import fit_mean_response, mean_regressor, slow_basis
+from tempgen.data.deconvolution.choice import fit_mean_response, mean_regressor
 from tempgen.data.deconvolution.precision import peaks_of_scores, static_index
 from tempgen.data.store import trials_of
+from tempgen.data.store_drift import StoreDrift
 from tempgen.errors import StoreError
 
 LIBRARY = HrfLibrary.default()
@@ -50,7 +51,7 @@ def test_fit_is_that_of_ordinary_regression(static):
 
     series, regressors = [], []
     for run in (0, 1):
-        slow = slow_basis(225, tr_s=tr_s)
+        slow = StoreDrift().basis(225, tr_s=tr_s)
         of_run = trials[trials["run"] == run]
         x = sum(
             LIBRARY.response(np.arange(225) * tr_s - onset, duration_s=3.0)[7]

@@ -6,6 +6,7 @@ import pytest
 from tempgen.errors import ConfigError
 from tempgen.generalization.separability import run_statistics, separability_test
 from tempgen.generalization.separability.summary import summarize_regions
+from tempgen.generalization.separability.testing import family_wise_p
 from tests.generalization.separability.small_subjects import made_subject
 
 
@@ -108,3 +109,33 @@ def test_more_features_than_memory_has_room_for_are_refused(monkeypatch):
     monkeypatch.setattr(run_statistics, "LARGEST_BYTES", 4 * 336 * 40 * 5)
     with pytest.raises(ConfigError, match="leave memory for 5 groups of runs"):
         separability_test(*made_subject("static"))
+
+
+def test_the_largest_of_many_voxels_is_no_false_alarm_however_few_surrogates():
+    rng = np.random.default_rng(0)
+    smallest = [
+        family_wise_p(rng.standard_normal(1000), rng.standard_normal((19, 1000))).min() for _ in range(60)
+    ]
+    assert np.mean(np.array(smallest) <= 0.05) < 0.15
+
+
+def test_a_voxel_far_beyond_its_surrogates_is_found_among_many():
+    rng = np.random.default_rng(0)
+    gain, null = rng.standard_normal(1000), rng.standard_normal((199, 1000))
+    gain[3] = 20
+    p = family_wise_p(gain, null)
+    assert p[3] == p.min() == 1 / 200
+
+
+def test_a_constant_voxel_has_no_p():
+    store, features = made_subject("static", n_runs=8)
+    store["bold"][:, :, 4] = 0
+    result = separability_test(store, features, lags=range(6), n_folds=3, n_bootstrap=19)
+    for name in ("gain", "p", "p_corrected"):
+        np.testing.assert_array_equal(np.isnan(result[name]), np.arange(40) == 4)
+
+
+def test_betas_are_no_time_series():
+    store, features = made_subject("static", n_runs=8)
+    with pytest.raises(ConfigError, match="no time series"):
+        separability_test(store.assign_attrs(signal="betas"), features)

@@ -18,6 +18,7 @@ from tempgen.generalization.static_null import (
     METRIC,
     LagDecoders,
     StaticSubject,
+    judge_null,
     matrix_index,
     static_null,
     strong_lags,
@@ -211,3 +212,13 @@ def test_a_null_needs_surrogates(subjects):
     subject = subjects["static"]
     with pytest.raises(ResultsError, match="n_surrogates=0"):
         static_null(subject.decoders([2]), subject.store, subject.features, n_surrogates=0)
+
+
+def test_surrogates_that_nobody_decodes_leave_it_undecided(subjects, monkeypatch):
+    subject = subjects["static"]
+    decoders = subject.decoders([2, 4, 6])
+    monkeypatch.setattr(LagDecoders, "matrix", lambda self, bold, penalties: np.full((3, 3), -0.01))
+    found = static_null(decoders, subject.store, subject.features, n_surrogates=2)
+    assert "in 2 of 2 surrogates no decoder is above chance" in found.attrs["reason"]
+    assert np.isnan(float(found["p"]))
+    assert judge_null(found, alpha=0.5, negligible=0.1).verdict == "undecided"
