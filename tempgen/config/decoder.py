@@ -35,7 +35,7 @@ class RidgeConfig(Section):
     target_size: int = Field(
         16,
         ge=2,
-        description="Pixels a side of the images that it predicts. Source: house choice, see README.",
+        description="Pixels a side of the images that it predicts. Source: house choice.",
     )
     alphas: tuple[PositiveFloat, ...] = Field(
         tuple(float(f"{10.0 ** (k / 2):.3g}") for k in range(-4, 6)),

@@ -39,6 +39,7 @@ def this_process() -> dict[str, Any]:
         "pid": os.getpid(),
         "started": _start_of(os.getpid()),
         "job": job,
+        "restarts": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
     }
 
 
@@ -78,8 +79,8 @@ class Claim:
         path.parent.mkdir(parents=True, exist_ok=True)
         token = uuid.uuid4().hex
         own = path.with_name(f".{token}.tmp.{path.name}")
-        own.write_text(json.dumps({"token": token, **this_process()}), encoding="utf-8")
         try:
+            own.write_text(json.dumps({"token": token, **this_process()}), encoding="utf-8")
             for _ in range(2):
                 with suppress(FileExistsError):
                     os.link(own, path)  # unlike opening with O_EXCL, this is one step on any file server
@@ -91,7 +92,7 @@ class Claim:
                     return None
                 _put_aside(path, holder)
         finally:
-            own.unlink()
+            own.unlink(missing_ok=True)
         return None
 
     @contextmanager
@@ -135,12 +136,10 @@ def read_claim(path: Path) -> Mapping[str, Any] | None:
 def is_alive(path: Path, holder: Mapping[str, Any], *, stale_s: float = STALE_S) -> bool:
     """Whether the holder of a claim still works on it, as far as one can know from here."""
     me = this_process()
-    if me["job"] is not None and holder.get("job") == me["job"]:
-        return (
-            holder.get("pid") == me["pid"] and holder.get("host") == me["host"]
-        )  # else SLURM began this job again
     if holder.get("host") == me["host"]:
         return holder.get("started") is not None and _start_of(int(holder["pid"])) == holder["started"]
+    if me["job"] is not None and holder.get("job") == me["job"] and holder.get("restarts") != me["restarts"]:
+        return False  # SLURM began this job again, on another node
     return seconds_since_touch(path) < stale_s
 
 

@@ -11,6 +11,7 @@ import logging
 import pickle
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,7 @@ class Cluster:
     _absent: set[str] = field(default_factory=set)
     _over: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
+    _submitted: Counter[Path] = field(default_factory=Counter)
 
     @property
     def poll_s(self) -> float:
@@ -107,6 +109,7 @@ class Cluster:
             for (_, _, _, *jobs), tasks in groups.items():
                 submit(tasks, self.config, after=jobs)
             begun = {task.folder for tasks in groups.values() for task in tasks}
+            self._submitted.update(begun)
             left = [task for task in left if task.folder not in begun]
 
     def _after(self, task: Task) -> list[str] | None:
@@ -146,10 +149,20 @@ class Cluster:
         return job in self._over
 
     def lost(self, task: Task) -> str | None:
-        """A job that somebody cancelled under the eyes of this driver is not submitted again by it."""
-        job = Record(task.folder).job()
-        cancelled = job is not None and job in self._over & self._seen and was_cancelled(job)
-        return f"job {job} was cancelled" if cancelled else None
+        """A job that somebody cancelled under the eyes of this driver, or that never came to begin its task, is given up."""
+        record = Record(task.folder)
+        job = record.job()
+        if job is None or job not in self._over:
+            return None
+        if job in self._seen and was_cancelled(job):
+            return f"job {job} was cancelled"
+        n_mute = self._submitted[task.folder] - record.n_starts(task)
+        if n_mute > self.config.retries and all(
+            Record(need).is_done(Record(need).task()) for need in task.needs
+        ):
+            logs = task.folder.parent / "jobs"
+            return f"{n_mute} jobs ended before they began it, the last is {job}: see their logs below {logs}"
+        return None
 
     def leave(self) -> bool:
         """Jobs go on without the driver."""

@@ -173,7 +173,8 @@ class _Sweep:
         if why is None:
             return False
         if failed is None or failed["stopped"]:
-            record.write_failed(task, why)
+            with contextlib.suppress(OSError):  # a full disk: it is said here
+                record.write_failed(task, why)
         self.outcome.failed[task.folder] = f"{task.name}: {why}"
         return True
 

@@ -19,6 +19,7 @@ from tempgen.errors import ConfigError
 from tempgen.sweep.machine import free_memory_gb, gpu_names, memory_of_session_gb, n_cores
 from tempgen.sweep.record import Record
 from tempgen.sweep.task import Task
+from tempgen.sweep.worker import FAILED
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -64,6 +65,7 @@ class Pool:
     _server: subprocess.Popen[bytes] | None = None
     _said: bytes = b""
     _looked: float = 0.0
+    _mute: dict[Path, str] = field(default_factory=dict)
     poll_s: float = 0.05
 
     @classmethod
@@ -119,7 +121,7 @@ class Pool:
             some = os.read(self._server.stdout.fileno(), 65536)
             if not some:  # the server died, and its tasks with it
                 self._server.wait()
-                self._server = None
+                self._server, self._said = None, b""
                 for one in list(self._live.values()):
                     self._over(one, -signal.SIGKILL)
                 return True
@@ -139,7 +141,10 @@ class Pool:
         self._free_gpus += one.gpus
         record = Record(one.task.folder)
         if status < 0 and record.failed(one.task) is None and not record.is_done(one.task):
-            record.write_failed(one.task, f"was killed ({signal.Signals(-status).name})", stopped=True)
+            with suppress(OSError):  # a full disk: it counts as begun all the same
+                record.write_failed(one.task, f"was killed ({signal.Signals(-status).name})", stopped=True)
+        if status == FAILED and record.failed(one.task) is None:
+            self._mute[one.task.folder] = f"failed and could not keep a record of why (see {record.log})"
 
     def is_live(self, task: Task) -> bool:
         """Whether its process lives."""
@@ -150,8 +155,8 @@ class Pool:
         return False
 
     def lost(self, task: Task) -> str | None:
-        """A process that was killed is begun again."""
-        return None
+        """A process that was killed is begun again; not one whose error could not be kept, as on a full disk."""
+        return self._mute.get(task.folder)
 
     def leave(self) -> bool:
         """Tell all tasks to stop, wait until they have saved, and end those that do not: none goes on without the driver."""

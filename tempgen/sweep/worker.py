@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,15 +83,15 @@ def _is_done(record: Record) -> bool:
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """Meanwhile SIGTERM ends the task as an exit does: files half written go. Training answers it itself, and saves first."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(STOPPED)
-
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(STOPPED)
 
 
 def serve(modules: Sequence[str], requests: int, answers: int) -> None:
@@ -117,10 +118,11 @@ def serve(modules: Sequence[str], requests: int, answers: int) -> None:
             if not some:
                 return
             *lines, read = (read + some).split(b"\n")
+            server = os.getpid()
             for request in map(json.loads, lines):
                 pid = os.fork()
                 if pid == 0:
-                    _be_a_task(request)
+                    _be_a_task(request, server=server)
                 live.add(pid)
                 _answer(answers, {"record": request["record"], "pid": pid})
         for pid in list(live):
@@ -134,12 +136,13 @@ def _answer(answers: int, content: dict[str, Any]) -> None:
     os.write(answers, json.dumps(content).encode() + b"\n")
 
 
-def _be_a_task(request: dict[str, Any]) -> NoReturn:
+def _be_a_task(request: dict[str, Any], *, server: int) -> NoReturn:
     """What a forked process does: a session, a log and an environment of its own, then the task."""
     status = FAILED
     try:
         os.setsid()
-        _end_with_parent()
+        signal.signal(signal.SIGTERM, _stop)  # the server ignores it
+        _end_with(server)
         os.environ.update(request["environment"])
         log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         for stream, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
@@ -155,16 +158,14 @@ def _run(record: Record) -> int:
     try:
         run_task(record)
     except Exception:
-        failed = record.failed(record.task())
-        os.write(2, str((failed or {}).get("trace", "")).encode())
+        os.write(2, traceback.format_exc().encode())
         return FAILED
     return 0
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """Have the kernel tell this process to stop when its parent is gone: no orphan goes on unseen."""
     death_signal = 1  # PR_SET_PDEATHSIG, linux/prctl.h
-    parent = os.getppid()
     ctypes.CDLL(None).prctl(death_signal, signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit(STOPPED)

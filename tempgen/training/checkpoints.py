@@ -151,18 +151,28 @@ class Checkpoints:
                 shutil.rmtree(path, ignore_errors=True)
 
     def clean(self, *, everything: bool = False) -> list[Path]:
-        """Remove what a killed run was writing, or the whole run; that too if a checkpoint is damaged.
+        """Remove what a killed run was writing and what is damaged, or the whole run.
+
+        A checkpoint whose best weights are damaged or gone goes with them; an older one that is whole stays the latest.
 
         Returns
         -------
         list of Path
             Checkpoints whose files are not what was written.
         """
-        there = [*self._numbered("step").values(), *self._numbered("best").values()]
-        damaged = [] if everything else [path for path in there if not _is_whole(path)]
-        for path in [self.folder] if everything or damaged else self.folder.glob(".*.tmp.*"):
-            if path.exists():
-                shutil.rmtree(path)
+        if everything:
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            return []
+        steps, best = self._numbered("step"), self._numbered("best")
+        damaged = [path for path in (*steps.values(), *best.values()) if not _is_whole(path)]
+        lost = list(damaged)
+        for path in steps.values():
+            named = None if path in damaged else read_state(path).best_step
+            if named is not None and (named not in best or best[named] in damaged):
+                lost.append(path)
+        for path in (*lost, *self.folder.glob(".*.tmp.*")):
+            shutil.rmtree(path)
         return damaged
 
 

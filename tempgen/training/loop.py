@@ -109,7 +109,9 @@ class _Run:
 
     def _clean(self, *, everything: bool) -> None:
         for path in self.checkpoints.clean(everything=everything):
-            self.say(f"{self.task.name}: the checkpoint {path} is damaged; the training begins anew")
+            left = self.checkpoints.latest()
+            then = "the training begins anew" if left is None else f"the training goes on from {left.name}"
+            self.say(f"{self.task.name}: the checkpoint {path} is damaged; {then}")
 
     def _checked(self, path: Path) -> RunState:
         saved = read_state(path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,6 +105,15 @@ def train_dynadiff_lags(
         # the decoder is saved: of its training only the curves are kept
         if is_main_process():
             shutil.rmtree(places.training(delta) / "checkpoints", ignore_errors=True)
+
+
+def recipe_of_run(folder: Path) -> dict[str, Any] | None:
+    """What determines the unfinished training in a folder; None where its last checkpoint does not say so."""
+    states = sorted((folder / "checkpoints").glob("step-*/state.json"))
+    try:
+        return dict(json.loads(states[-1].read_text(encoding="utf-8"))["recipe"]["task"])
+    except (IndexError, KeyError, ValueError, FileNotFoundError):  # training says what is wrong
+        return None
 
 
 def _config(sets: TrialSets) -> DynadiffConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import xarray as xr
 from tempgen.config import Analysis, differences
 from tempgen.config.files import validate
 from tempgen.decoders import decoder_provenance
-from tempgen.errors import ConfigError
+from tempgen.errors import ConfigError, SweepError
 from tempgen.result_cells import CellFiles
 from tempgen.results import open_results, recipe_of
 from tempgen.sweep.code import code_hash
@@ -22,6 +23,7 @@ from tempgen.sweep.record import Record
 from tempgen.sweep.status import SWEEP
 from tempgen.sweep.task import Task
 from tempgen.workflow.cells import cells_of
+from tempgen.workflow.diffusion import recipe_of_run
 from tempgen.workflow.evaluation import evaluate_rows, evaluation_recipe
 from tempgen.workflow.places import Places
 from tempgen.workflow.recording import prepare_recording
@@ -219,14 +221,18 @@ def plan_trainings(
 
 def _planned_training(task: Task, places: Places, delta: int) -> Planned:
     folder, begun = places.decoder(delta), places.training(delta)
-    if not folder.exists():
-        return Planned(task, "goes on" if (begun / "checkpoints").exists() else "new")
-    made_with = json.loads(str(decoder_provenance(folder).get("recipe", "{}")))
     wanted = {key: value for key, value in task.recipe.items() if key != "code"}
+    if folder.exists():
+        made_with = json.loads(str(decoder_provenance(folder).get("recipe", "{}")))
+    elif (begun / "checkpoints").exists():
+        run = recipe_of_run(begun)
+        made_with = wanted if run is None else {key: run.get(key) for key in wanted}
+    else:
+        return Planned(task)
     changed = tuple(differences(made_with, wanted))
     if changed:
         return Planned(task, "changed", changed, stale=(folder, begun))
-    return _by_code(Planned(task, "done"), stale=(folder, begun))
+    return _by_code(Planned(task, "done" if folder.exists() else "goes on"), stale=(folder, begun))
 
 
 def plan_evaluations(part: Part, sets: TrialSets) -> list[Planned]:
@@ -258,22 +264,25 @@ def plan_evaluations(part: Part, sets: TrialSets) -> list[Planned]:
             planned.append(Planned(task, "changed", changed, stale=(places.results, files.folder)))
             continue
         n_read = len(row) if there is not None else sum(files.read(cell) is not None for cell in row)
-        if n_read == len(row):
-            own = (places.results, *(files.path(cell) for cell in row))
-            planned.append(_by_code(Planned(task, "done"), stale=own))
-        else:
-            planned.append(Planned(task, f"{n_read} of {len(row)} cells are there" if n_read else "new"))
+        why = "done" if n_read == len(row) else f"{n_read} of {len(row)} cells are there"
+        own = (places.results, *(files.path(cell) for cell in row))
+        planned.append(_by_code(Planned(task, why), stale=own) if n_read else Planned(task))
     return planned
 
 
-def _by_code(done: Planned, *, stale: tuple[Path, ...]) -> Planned:
-    """Whether what is there was made by this code, as far as its record says."""
-    record = Record(done.task.folder).done() or {}
-    before, now = record.get("recipe", {}).get("code"), done.task.recipe["code"]
+def _by_code(there: Planned, *, stale: tuple[Path, ...]) -> Planned:
+    """Whether what is there was made, or begun, by this code, as far as its record says."""
+    record, before = Record(there.task.folder), None
+    if there.why == "done":
+        before = (record.done() or {}).get("recipe", {}).get("code")
+    elif record.has_task:
+        with suppress(SweepError):  # a task of another version
+            before = record.task().recipe.get("code")
+    now = there.task.recipe["code"]
     if before in (None, now):
-        return done
+        return there
     changed = (f"code of tempgen: {before!r} -> {now!r}",)
-    return Planned(done.task, "changed", changed, stale, other_code=True)
+    return Planned(there.task, "changed", changed, stale, other_code=True)
 
 
 def remove_stale(planned: Planned) -> None:

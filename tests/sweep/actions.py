@@ -1,6 +1,7 @@
 """What the tasks of these tests do."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -34,6 +35,12 @@ def make(path, seconds=0.0):
 
 def fail(path):
     raise ValueError(f"no {Path(path).name} today\nand a second line")
+
+
+def fail_mutely(path):
+    """Fail where no file can be written any more."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    fail(path)
 
 
 def die_at_first(path, number=int(signal.SIGKILL)):

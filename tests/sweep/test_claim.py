@@ -5,6 +5,9 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from tempgen.sweep.claim import STALE_S, Claim, is_alive, read_claim, this_process
 
@@ -83,7 +86,29 @@ def test_job_that_slurm_began_again_takes_its_own_claim_over(tmp_path, monkeypat
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     monkeypatch.setenv("SLURM_JOB_ID", "15")
+    assert Claim.take(path) is None  # another process of the same job, on another node
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert Claim.take(path) is not None
+
+
+def test_claim_of_another_live_process_of_the_same_allocation_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "15")
+    process = holder_in_a_process(tmp_path / "claim")
+    assert Claim.take(tmp_path / "claim") is None
+    process.kill()
+    process.wait()
+    assert Claim.take(tmp_path / "claim") is not None
+
+
+def test_claim_that_cannot_be_written_leaves_no_file(tmp_path, monkeypatch):
+    def full(path, *_, **__):
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        Claim.take(tmp_path / "claim")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_damaged_claim_counts_by_its_age_alone(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from tempgen.config.launcher import LauncherConfig
 from tempgen.errors import ConfigError
+from tempgen.sweep.claim import Claim
 from tempgen.sweep.pool import Pool
 from tempgen.sweep.record import Record
 from tempgen.sweep.status import status_rows, status_table
@@ -150,6 +151,41 @@ def test_driver_that_is_told_to_stop_stops_its_tasks(tmp_path):
     assert process.returncode == 143
     assert Record(task.folder).holder() is None
     assert Record(task.folder).failed(task)["error"] == "was told to stop"
+
+
+def test_error_that_cannot_be_kept_ends_the_task_and_not_in_a_circle(tmp_path, run_tasks):
+    task = task_of(tmp_path, "a", "fail_mutely")
+    outcome = run_tasks([task])
+    assert "failed and could not keep a record of why" in outcome.failed[task.folder]
+    assert Record(task.folder).n_starts(task) == 1
+
+
+def test_process_that_waits_for_another_to_end_its_task_stops_when_told(tmp_path):
+    (task,) = recorded([task_of(tmp_path, "a", "make")])
+    claim = Claim.take(Record(task.folder).claim)
+    pool = Pool.of(LauncherConfig(launcher="processes"))
+    pool.begin([task], [])
+    until(lambda: pool.look() or pool._live[task.folder].pid)
+    time.sleep(0.5)  # it looks at the claim
+    os.kill(pool._live[task.folder].pid, signal.SIGTERM)
+    until(pool.look, seconds=3)
+    assert claim.is_own()
+    pool.close()
+
+
+def test_server_that_dies_takes_its_last_words_with_it(tmp_path):
+    (task,) = recorded([task_of(tmp_path, "a", "make")])
+    pool = Pool.of(LauncherConfig(launcher="processes"))
+    pool.begin([task], [])
+    until(lambda: Record(task.folder).is_done(task))
+    time.sleep(0.3)  # that the task ended is said, and not yet read
+    os.kill(pool._server.pid, signal.SIGKILL)
+    pool._server.wait()
+    assert pool.look()
+    again = recorded([task_of(tmp_path, "b", "make")])
+    pool.begin(again, [])
+    until(lambda: pool.look() and Record(again[0].folder).is_done(again[0]))
+    pool.close()
 
 
 def test_two_drivers_of_one_sweep_begin_each_task_once(tmp_path, run_tasks):

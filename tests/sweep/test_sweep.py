@@ -162,6 +162,33 @@ def test_two_sweeps_with_different_recipes_never_mix_their_cells(swept, tmp_path
         evaluate_rows(other, [1], store=store)
 
 
+def test_row_that_other_code_began_is_refused_and_not_gone_on_with(swept, tmp_path):
+    analysis = elsewhere(swept[0], tmp_path / "out")
+    shutil.rmtree(Places(analysis).results)
+    store = tempgen.open_store(Places(analysis).store)
+    begin_evaluation(analysis, store=store)
+    evaluate_rows(analysis, [0], store=store)
+    CellFiles.of(Places(analysis).results).path((0, 1)).unlink()
+    record = analysis.folder / "sweep" / "evaluate+00" / "task.json"
+    code = Record(record.parent).task().recipe["code"]
+    record.write_text(record.read_text().replace(code, "0123456789ab"))
+    text = describe_sweep([analysis], PROCESSES)
+    assert "code of tempgen: '0123456789ab' -> " in text
+    assert "evaluate+01              new" in text
+
+
+@pytest.mark.parametrize(("n_folds", "why"), [(3, "goes on"), (2, "changed: refused without --overwrite")])
+def test_training_that_another_analysis_began_is_not_gone_on_with(swept, tmp_path, n_folds, why):
+    analysis = elsewhere(swept[0], tmp_path / "out")
+    shutil.rmtree(Places(analysis).decoder(1))
+    recipe = dict(Record(analysis.folder / "sweep" / "train+01").task().recipe)
+    recipe["decoder"] = {**recipe["decoder"], "n_folds": n_folds}
+    state = Places(analysis).training(1) / "checkpoints" / "step-00000010" / "state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(json.dumps({"recipe": {"task": recipe}}))
+    assert f"train+01                 {why}" in describe_sweep([analysis], PROCESSES)
+
+
 def test_unfinished_result_shows_what_is_there_and_a_damaged_cell_is_scored_again(swept, tmp_path):
     analysis = elsewhere(swept[0], tmp_path / "out")
     whole = tempgen.open_results(analysis.folder)
@@ -176,7 +203,7 @@ def test_unfinished_result_shows_what_is_there_and_a_damaged_cell_is_scored_agai
     np.testing.assert_array_equal(there["pixcorr"].sel(train_delta=0), whole["pixcorr"].sel(train_delta=0))
     assert there["pixcorr"].sel(train_delta=1).isnull().all()
     assert there["pixcorr_null"].dims == whole["pixcorr_null"].dims
-    assert list(there.coords) == list(whole.coords)
+    assert set(there.coords) == set(whole.coords)
 
     files = CellFiles.of(Places(analysis).results)
     damaged = bytearray(files.path((0, 1)).read_bytes())

@@ -1,5 +1,7 @@
 """Checkpoints that a disk damaged: noticed, and never gone on from."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -51,6 +53,20 @@ def test_training_from_a_damaged_checkpoint_begins_anew_and_ends_with_the_same_w
     assert any("is damaged; the training begins anew" in line for line in said)
     first, second = read_tensors(again.weights), read_tensors(whole.weights)
     assert all(torch.equal(first[key], second[key]) for key in second)
+
+
+def test_training_goes_on_from_an_older_checkpoint_where_the_latest_is_damaged(tmp_path):
+    latest = stopped_run(tmp_path / "run")
+    step = int(latest.name.split("-")[1])
+    older = Checkpoints(tmp_path / "older")
+    shutil.copytree(tmp_path / "run", tmp_path / "older")
+    later = older.step_folder(step + 1)
+    shutil.copytree(latest, later)  # as if the run had been killed before it removed the one before
+    flip(later / "weights.safetensors")
+    said = []
+    train(TinyTask(dropout=0.0), tiny_config(), tmp_path / "older", say=said.append)
+    assert any(f"is damaged; the training goes on from {latest.name}" in line for line in said)
+    assert any(f"goes on after step {step}" in line for line in said)
 
 
 def test_whole_checkpoint_is_gone_on_from(tmp_path):

@@ -167,7 +167,7 @@ def plan_analysis(analysis: Analysis, device: Device) -> Plan:
     cost = (
         ridge_cost(config, size, window=window, deltas=deltas, n_train=int(split.counts["n_train"]))
         if isinstance(config, RidgeConfig)
-        else dynadiff_cost(config, size, window=window)
+        else dynadiff_cost(config, size, window=window, on_gpu=device.is_gpu)
     )
     unfinished = Plan(analysis, size, split, window, device, cost, {}, ())
     n_images = unfinished.n_scored * unfinished.n_cells

@@ -237,6 +237,34 @@ def test_nothing_is_fetched_onto_a_disk_without_room(client, tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
+def test_key_that_leads_out_of_the_folder_is_refused(client, server):
+    key = "nsddata/ppdata/subj01/func1pt8mm/roi/../../../../../out.nii.gz"
+    listed = client.get_paginator("list_objects_v2")
+
+    def pages(**options):
+        found = list(listed.paginate(**options))
+        if "roi" in options["Prefix"]:
+            found[0]["Contents"].append({"Key": key, "Size": 1, "ETag": '"0"'})
+        return found
+
+    strange = SimpleNamespace(
+        get_paginator=lambda name: SimpleNamespace(paginate=pages), list_objects_v2=client.list_objects_v2
+    )
+    with pytest.raises(SourceDataError, match="outside the folder"):
+        files_of_subject(strange, 1)
+
+
+def test_disk_that_fills_meanwhile_is_an_error_that_says_what_to_do(client, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(transfer, "_copy", full)
+    with pytest.raises(
+        SourceDataError, match="No space left on device. What was received is kept: make room"
+    ):
+        download(tmp_path, client)
+
+
 def test_sessions_and_subjects_that_the_bucket_lacks_are_named(client):
     with pytest.raises(SourceDataError, match=r"no BOLD of sessions \[3, 7\]"):
         files_of_subject(client, 1, sessions=(1, 3, 7))
