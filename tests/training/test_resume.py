@@ -16,7 +16,7 @@ from tempgen.training.checkpoints import Checkpoints, read_state, read_tensors
 from tests.training.tiny import TinyTask, quiet, same_bits, start, tiny_config, train_tiny, trained_weights
 
 
-def wait_for(condition, *, seconds: float = 20.0) -> None:
+def wait_for(condition, *, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never happened"
