@@ -33,7 +33,11 @@ def test_killed_run_ends_with_the_same_bits(tmp_path, precision, n_workers):
     folder = tmp_path / "killed"
     reached = []
     for target in sorted(rng.choice(np.arange(8, 55), 4, replace=False)):
-        process = start(lambda: train_tiny(folder, config, sleep_s=0.004))
+        process = start(
+            lambda target=target: train_tiny(
+                folder, config, sleep_s=0.004, held=lambda step: step > target + 3
+            )
+        )
         wait_for(
             lambda target=target: (path := Checkpoints(folder).latest()) and int(path.name[5:]) >= target - 7
         )
@@ -113,10 +117,10 @@ def test_run_killed_while_removing_old_checkpoints_ends_with_the_same_bits(tmp_p
 def test_signal_saves_and_leaves(tmp_path, number, exit_code, n_workers):
     config = tiny_config(checkpoint_every=1_000, validate_every=1_000, n_workers=n_workers)
     reference = trained_weights(train_tiny(tmp_path / "whole", config))
-    begun = tmp_path / "begun"
+    begun, sent = tmp_path / "begun", tmp_path / "sent"
 
     def run() -> None:
-        task = TinyTask(sleep_s=0.01)
+        task = TinyTask(sleep_s=0.01, held=lambda step: step > 50 and not sent.exists())
         forward = task.module.forward
         task.module.forward = lambda **batch: (begun.touch(), forward(**batch))[1]
         train(task, config, tmp_path / "stopped", say=quiet)
@@ -124,6 +128,7 @@ def test_signal_saves_and_leaves(tmp_path, number, exit_code, n_workers):
     process = start(run)
     wait_for(begun.exists)
     os.kill(process.pid, number)
+    sent.touch()
     process.join()
     saved = read_state(Checkpoints(tmp_path / "stopped").latest())
 
@@ -142,7 +147,11 @@ def test_worker_processes_change_nothing(tmp_path):
 def test_running_statistics_of_trained_layers_are_resumed(tmp_path):
     config = tiny_config(keep="last")
     reference = trained_weights(train_tiny(tmp_path / "whole", config, normalized=True))
-    process = start(lambda: train_tiny(tmp_path / "cut", config, normalized=True, sleep_s=0.005))
+    process = start(
+        lambda: train_tiny(
+            tmp_path / "cut", config, normalized=True, sleep_s=0.005, held=lambda step: step > 50
+        )
+    )
     wait_for(lambda: Checkpoints(tmp_path / "cut").latest())
     process.kill()
     process.join()

@@ -49,6 +49,7 @@ class TinyTask:
         recipe: dict[str, Any] | None = None,
         monitor: Callable[[TinyTask], float] | None = None,
         sleep_s: float = 0.0,
+        held: Callable[[int], bool] | None = None,
         broken_from: int | None = None,
     ) -> None:
         torch.manual_seed(0)
@@ -56,11 +57,13 @@ class TinyTask:
         self.recipe = recipe or {"backbone": "scenes", "window": {"n_tr": 6}}
         self.seen = keyed_normal((6,), seed=0, keys=[(0, row) for row in range(N_SAMPLES)])
         self.wanted = self.seen[:, :3] * 2 + 1
-        self.monitor, self.sleep_s, self.broken_from = monitor, sleep_s, broken_from
+        self.monitor, self.sleep_s, self.held, self.broken_from = monitor, sleep_s, held, broken_from
         self.validated = 0
 
     def batch(self, rows: np.ndarray, step: int) -> dict[str, Tensor]:
         time.sleep(self.sleep_s)
+        while self.held is not None and self.held(step):
+            time.sleep(0.01)  # however late a loaded machine comes to killing it
         noise = keyed_normal((6,), seed=1, keys=[(step, int(row)) for row in rows])
         wanted = self.wanted[torch.from_numpy(rows)]
         if self.broken_from is not None and step >= self.broken_from:
