@@ -57,6 +57,13 @@ def replace_folder(new: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_folder(path: Path) -> None:
+    """Rename a folder out of the way, then delete it: whenever this is killed, nothing half deleted bears its name."""
+    old = _beside(path)
+    os.rename(path, old)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def write_zarr(dataset: xr.Dataset, path: Path, *, mode: str = "w") -> None:
     """Write a dataset as a zarr 3 group, text as variable-length strings (the kind that zarr 3 specifies).
 

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tempgen.errors import TrainingError
-from tempgen.files import whole_folder
+from tempgen.files import remove_folder, whole_folder
 
 CHECKPOINT_FORMAT = 1
 """Changes when an older checkpoint can no longer be read."""
@@ -100,7 +100,7 @@ class Checkpoints:
             If they cannot be written.
         """
         if self.best_folder(step).exists():  # a killed run was here
-            shutil.rmtree(self.best_folder(step))
+            remove_folder(self.best_folder(step))
         with self._written(self.best_folder(step), step) as temporary:
             write_tensors(temporary / WEIGHTS, weights)
 
@@ -148,7 +148,8 @@ class Checkpoints:
         best = None if state.best_step is None else self.best_folder(state.best_step)
         for path in [*self._numbered("step").values(), *self._numbered("best").values()]:
             if path not in (kept, best):
-                shutil.rmtree(path, ignore_errors=True)
+                with suppress(OSError):  # it is tried again after the next checkpoint
+                    remove_folder(path)
 
     def clean(self, *, everything: bool = False) -> list[Path]:
         """Remove what a killed run was writing and what is damaged, or the whole run.
@@ -171,7 +172,9 @@ class Checkpoints:
             named = None if path in damaged else read_state(path).best_step
             if named is not None and (named not in best or best[named] in damaged):
                 lost.append(path)
-        for path in (*lost, *self.folder.glob(".*.tmp.*")):
+        for path in lost:
+            remove_folder(path)
+        for path in self.folder.glob(".*.tmp.*"):
             shutil.rmtree(path)
         return damaged
 
@@ -214,7 +217,9 @@ def _is_whole(folder: Path) -> bool:
         digests = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
         return all(_digest(folder / name) == digest for name, digest in digests.items())
     except FileNotFoundError:
-        return not (folder / DIGESTS).exists()
+        return not (folder / DIGESTS).exists() and (
+            folder.name.startswith("best") or (folder / STATE).exists()
+        )
     except ValueError:
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -16,11 +17,14 @@ from tempgen.training.checkpoints import Checkpoints, read_state, read_tensors
 from tests.training.tiny import TinyTask, quiet, same_bits, start, tiny_config, train_tiny, trained_weights
 
 
-def wait_for(condition, *, seconds: float = 240) -> None:
+def happens(condition, *, seconds: float = 240) -> bool:
+    """Whether a condition holds at some time until then."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it never happened"
+        if time.monotonic() > end:
+            return False
         time.sleep(0.002)
+    return True
 
 
 @pytest.mark.parametrize("n_workers", [0, 2])
@@ -38,7 +42,7 @@ def test_killed_run_ends_with_the_same_bits(tmp_path, precision, n_workers):
                 folder, config, sleep_s=0.004, held=lambda step: step > target + 3
             )
         )
-        wait_for(
+        assert happens(
             lambda target=target: (path := Checkpoints(folder).latest()) and int(path.name[5:]) >= target - 7
         )
         time.sleep(rng.uniform(0, 0.03))
@@ -98,11 +102,17 @@ def test_run_killed_while_saving_ends_with_the_same_bits(tmp_path, moment, which
 def test_run_killed_while_removing_old_checkpoints_ends_with_the_same_bits(tmp_path, monkeypatch):
     config = tiny_config()
     reference = trained_weights(train_tiny(tmp_path / "whole", config))
+    original = shutil.rmtree
+
+    def half(folder, **options):
+        if Path(folder, checkpoints.STATE).exists():  # of a checkpoint, not of what is being written
+            Path(folder, checkpoints.DIGESTS).unlink()
+            Path(folder, checkpoints.STATE).unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        original(folder, **options)
 
     def run() -> None:
-        monkeypatch.setattr(
-            checkpoints.shutil, "rmtree", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-        )
+        monkeypatch.setattr(shutil, "rmtree", half)
         train_tiny(tmp_path / "killed", config)
 
     process = start(run)
@@ -110,6 +120,18 @@ def test_run_killed_while_removing_old_checkpoints_ends_with_the_same_bits(tmp_p
     assert process.exitcode == -signal.SIGKILL
 
     assert same_bits(trained_weights(train_tiny(tmp_path / "killed", config)), reference)
+
+
+def test_checkpoint_that_an_earlier_version_left_half_removed_is_passed_over(tmp_path):
+    config = tiny_config(n_steps=20)
+    with pytest.raises(TrainingError):
+        train_tiny(tmp_path, config, broken_from=16)
+    half = Checkpoints(tmp_path).step_folder(7)
+    half.mkdir()
+    (half / checkpoints.WEIGHTS).write_bytes(b"")
+
+    assert Checkpoints(tmp_path).clean() == [half]
+    assert Checkpoints(tmp_path).latest() == Checkpoints(tmp_path).step_folder(14)
 
 
 @pytest.mark.parametrize("n_workers", [0, 2])
@@ -126,7 +148,7 @@ def test_signal_saves_and_leaves(tmp_path, number, exit_code, n_workers):
         train(task, config, tmp_path / "stopped", say=quiet)
 
     process = start(run)
-    wait_for(begun.exists)
+    assert happens(begun.exists)
     os.kill(process.pid, number)
     sent.touch()
     process.join()
@@ -152,7 +174,7 @@ def test_running_statistics_of_trained_layers_are_resumed(tmp_path):
             tmp_path / "cut", config, normalized=True, sleep_s=0.005, held=lambda step: step > 50
         )
     )
-    wait_for(lambda: Checkpoints(tmp_path / "cut").latest())
+    assert happens(lambda: Checkpoints(tmp_path / "cut").latest())
     process.kill()
     process.join()
 
@@ -198,9 +220,9 @@ def test_no_worker_outlives_a_killed_run(tmp_path):
     if not Path("/proc/self/task").exists():
         pytest.skip("needs Linux' /proc")
     process = start(lambda: train_tiny(tmp_path, tiny_config(n_workers=2), sleep_s=0.02))
-    wait_for(lambda: len(children(process.pid)) == 2)  # they have just begun
+    assert happens(lambda: len(children(process.pid)) == 2)  # they have just begun
     workers = children(process.pid)
     process.kill()
     process.join()
 
-    wait_for(lambda: not any(Path(f"/proc/{worker}/stat").exists() for worker in workers), seconds=3)
+    assert happens(lambda: not any(Path(f"/proc/{worker}/stat").exists() for worker in workers), seconds=3)
