@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tempgen.cli.options import AnalysisFile, Assignments, Jobs, Overwrite, load
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def deconvolve(
@@ -68,14 +71,8 @@ def deconvolve(
 
     Example: tempgen deconvolve --store outputs/demo/store.zarr --out outputs/demo/deconvolved.zarr --training-runs 0..17
     """
-    from tempgen.config import validate
     from tempgen.config.files import read_yaml
-    from tempgen.config.signal import SignalConfig
-    from tempgen.data.store import open_store
     from tempgen.errors import ConfigError
-    from tempgen.windows import parse_deltas
-    from tempgen.workflow import prepare_recording
-    from tempgen.workflow.signal import make_signal_store
 
     given: dict[str, Any] = {
         "kind": "deconvolved" if betas is None else "betas",
@@ -89,30 +86,13 @@ def deconvolve(
             raise ConfigError(
                 "--out and --training-runs go with --store; an analysis has a place and a split of its own."
             )
-        loaded = load(file, assignments)
-        if betas is None and loaded.signal.kind != "bold":
-            given.pop("kind")
-        loaded = load(file, assignments, **{f"signal__{key}": value for key, value in given.items()})
-        made = prepare_recording(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite)
+        made = _of_analysis(file, assignments, given, jobs=jobs, overwrite=overwrite)
     else:
         if out is None:
             raise ConfigError("--store needs --out, the store to write.")
         if file is not None or assignments:
             raise ConfigError("--store takes no analysis and no --set: use --hrf, --duration and --betas.")
-        if store.resolve().is_relative_to(out.resolve()) or out.resolve().is_relative_to(store.resolve()):
-            raise ConfigError(
-                f"--out {out} would take the place of {store}, or lie in it: choose another place."
-            )
-        if out.exists() and not overwrite:
-            raise ConfigError(f"{out} exists: choose another place, or --overwrite.")
-        opened = open_store(store)
-        chosen = list(range(opened.sizes["run"])) if runs is None else list(parse_deltas(runs))
-        if runs is None:
-            typer.echo(
-                "HRFs and noise from all runs: name those without test trials (--training-runs) to keep them apart"
-            )
-        config = validate(SignalConfig, given, origin="the signal (--hrf, --duration, --betas)")
-        made = make_signal_store(opened, out, config, chosen, say=typer.echo)
+        made = _of_store(store, out, runs, given, overwrite=overwrite)
     if figure is not None:
         from tempgen.plots.hrf import plot_hrf_choice
 
@@ -120,3 +100,46 @@ def deconvolve(
         if drawn is not None:
             drawn.savefig(figure)
         typer.echo(f"drew {figure}")
+
+
+def _of_analysis(
+    file: Path | None,
+    assignments: list[str] | None,
+    given: dict[str, Any],
+    *,
+    jobs: int | None,
+    overwrite: bool,
+) -> xr.Dataset:
+    """The store of an analysis' signal, with the settings that were given in the place of its file's."""
+    from tempgen.workflow import prepare_recording
+
+    as_written = load(file, assignments)
+    if "method" not in given and as_written.signal.kind != "bold":
+        given = {key: value for key, value in given.items() if key != "kind"}
+    loaded = load(file, assignments, **{f"signal__{key}": value for key, value in given.items()})
+    return prepare_recording(loaded, say=typer.echo, n_jobs=jobs, overwrite=overwrite)
+
+
+def _of_store(
+    store: Path, out: Path, runs: str | None, given: dict[str, Any], *, overwrite: bool
+) -> xr.Dataset:
+    """The store that is made of another one, at ``out``."""
+    from tempgen.config import validate
+    from tempgen.config.signal import SignalConfig
+    from tempgen.data.store import open_store
+    from tempgen.errors import ConfigError
+    from tempgen.windows import parse_deltas
+    from tempgen.workflow.signal import make_signal_store
+
+    if store.resolve().is_relative_to(out.resolve()) or out.resolve().is_relative_to(store.resolve()):
+        raise ConfigError(f"--out {out} would take the place of {store}, or lie in it: choose another place.")
+    if out.exists() and not overwrite:
+        raise ConfigError(f"{out} exists: choose another place, or --overwrite.")
+    opened = open_store(store)
+    chosen = list(range(opened.sizes["run"])) if runs is None else list(parse_deltas(runs))
+    if runs is None:
+        typer.echo(
+            "HRFs and noise from all runs: name those without test trials (--training-runs) to keep them apart"
+        )
+    config = validate(SignalConfig, given, origin="the signal (--hrf, --duration, --betas)")
+    return make_signal_store(opened, out, config, chosen, say=typer.echo)
