@@ -111,18 +111,26 @@ def prepare_store(
     )
     shutil.rmtree(partial / "store", ignore_errors=True)
     write_zarr(dataset, partial / "store")
-    bold = _bold_array(partial / "store", (*shape[:2], int((~constant).sum())))
-    for index in range(shape[0]):
-        bold[index] = np.asarray(working[index])[:, ~constant]
-    raw = _raw_arrays(partial / "working", (shape[0], shape[2]))
-    kept = _raw_arrays(partial / "store", (shape[0], bold.shape[2]))
-    for name in _RAW:
-        kept[name][:] = np.asarray(raw[name][:])[:, ~constant]
+    _keep_voxels(partial / "working", partial / "store", ~constant, shape=shape)
     _write_images(source, partial / "store", image_size)
     replace_folder(partial / "store", out)
     shutil.rmtree(partial)
-    say(f"{out}: {shape[0]} runs, {bold.shape[2]} voxels, {len(source.trials)} trials")
+    say(f"{out}: {shape[0]} runs, {int((~constant).sum())} voxels, {len(source.trials)} trials")
     return out
+
+
+def _keep_voxels(
+    working: Path, store: Path, voxels: NDArray[np.bool_], *, shape: tuple[int, int, int]
+) -> None:
+    """Copy some voxels of the runs, and of what z-scoring took away, from one folder to another."""
+    n_runs, n_volumes, n_voxels = shape
+    n_kept = int(voxels.sum())
+    cleaned, bold = _bold_array(working, shape), _bold_array(store, (n_runs, n_volumes, n_kept))
+    for index in range(n_runs):
+        bold[index] = np.asarray(cleaned[index])[:, voxels]
+    raw, kept = _raw_arrays(working, (n_runs, n_voxels)), _raw_arrays(store, (n_runs, n_kept))
+    for name in _RAW:
+        kept[name][:] = np.asarray(raw[name][:])[:, voxels]
 
 
 def _check_same_recipe(out: Path, recipe: Mapping[str, Any]) -> None:

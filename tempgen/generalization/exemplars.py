@@ -76,14 +76,7 @@ def choose_exemplars(
     general_delta = int(results.attrs.get("general_delta", 0))
     place = {"train_delta": general_delta, "test_delta": general_delta}
     own = _own_scores(results, metric, place)
-    kept = _positions(reconstructions, results)
-    if with_neighbours:
-        both = (reconstructions["previous_image"] >= 0) & (reconstructions["next_image"] >= 0)
-        kept = {k: at for k, at in kept.items() if bool(both[k])}
-    positions = np.array(sorted(kept, key=lambda k: _key(reconstructions, k)), dtype=np.int64)
-    rows = np.array([kept[int(k)] for k in positions], dtype=np.int64)
-    scored = ~np.isnan(own[rows]) if rows.size else np.zeros(0, dtype=bool)
-    positions, rows = positions[scored], rows[scored]
+    positions, rows = _candidates(reconstructions, results, own, with_neighbours=with_neighbours)
     if len(rows) < n_each * len(rules):
         raise ResultsError(
             f"{n_each} trials of each of the rules {', '.join(rules)} were asked for; {len(rows)} scored trials were kept. "
@@ -176,6 +169,20 @@ def _closest(
     scores = np.stack([scores_of(results, metric, name).sel(place).to_numpy()[rows] for name in targets])
     sign = -1.0 if results[metric].attrs.get("direction") == "lower is better" else 1.0
     return np.asarray(targets[np.nan_to_num(sign * scores, nan=-np.inf).argmax(axis=0)])
+
+
+def _candidates(
+    reconstructions: xr.Dataset, results: xr.Dataset, own: NDArray[np.float64], *, with_neighbours: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Trials that are kept and scored, in the order of trials: positions in the reconstructions, and rows in the results."""
+    kept = _positions(reconstructions, results)
+    if with_neighbours:
+        both = (reconstructions["previous_image"] >= 0) & (reconstructions["next_image"] >= 0)
+        kept = {k: at for k, at in kept.items() if bool(both[k])}
+    positions = np.array(sorted(kept, key=lambda k: _key(reconstructions, k)), dtype=np.int64)
+    rows = np.array([kept[int(k)] for k in positions], dtype=np.int64)
+    scored = ~np.isnan(own[rows])
+    return positions[scored], rows[scored]
 
 
 def _positions(reconstructions: xr.Dataset, results: xr.Dataset) -> dict[int, int]:

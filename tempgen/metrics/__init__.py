@@ -18,7 +18,7 @@ from tempgen.metrics.identification import (
 )
 from tempgen.metrics.image_metric import FeatureMetric, ImageMetric, PairMetric, metric_of
 from tempgen.metrics.labels import label_accuracy
-from tempgen.metrics.pixel import SsimMoments, pixcorr, ssim, ssim_from_moments, ssim_moments
+from tempgen.metrics.pixel import SsimMoments, pixcorr, ssim, ssim_moments, ssim_of_moments
 from tempgen.metrics.suites import Suite, get_suite, known_suites, register_metric, register_suite
 
 __all__ = [
@@ -48,7 +48,7 @@ __all__ = [
     "register_suite",
     "shuffled_chance",
     "ssim",
-    "ssim_from_moments",
     "ssim_moments",
+    "ssim_of_moments",
     "two_way_identification",
 ]

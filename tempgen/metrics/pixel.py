@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from tempgen.errors import MetricError
 from tempgen.metrics.blocks import blocks_of, for_each_block
-from tempgen.metrics.checks import NO_IMAGE, check_image_array, check_images, check_target_image
+from tempgen.metrics.checks import check_image_array, check_images
 from tempgen.metrics.correlation import correlate_pairs
 from tempgen.metrics.gaussian import SSIM_RADIUS, filter_windows
 
-__all__ = ["SsimMoments", "pixcorr", "ssim", "ssim_from_moments", "ssim_moments", "ssim_of_moments"]
+__all__ = ["SsimMoments", "pixcorr", "ssim", "ssim_moments", "ssim_of_moments"]
 
 # Wang et al. 2004, section III-B: K1 = 0.01, K2 = 0.03
 _C1 = np.float32(0.01**2)  # (K1 * data range)^2
@@ -71,7 +71,7 @@ def ssim(*, seen: NDArray[Any], reconstructed: NDArray[Any]) -> NDArray[np.float
 
     Equal to ``skimage.metrics.structural_similarity(..., gaussian_weights=True, sigma=1.5,
     use_sample_covariance=False, data_range=1)`` of ``rgb2gray`` images. To score a reconstruction against several
-    images, use `ssim_moments` and `ssim_from_moments`.
+    images, use `ssim_moments` and `ssim_of_moments`.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class SsimMoments:
 
 
 def ssim_moments(images: NDArray[Any]) -> SsimMoments:
-    """Filter images once, for `ssim_from_moments`.
+    """Filter images once, for `ssim_of_moments`.
 
     Parameters
     ----------
@@ -168,46 +168,6 @@ def ssim_moments(images: NDArray[Any]) -> SsimMoments:
     return SsimMoments(grey, mean, variance)
 
 
-def ssim_from_moments(
-    *, seen: SsimMoments, seen_image: NDArray[Any], reconstructed: SsimMoments
-) -> NDArray[np.float32]:
-    """Structural similarity of each reconstruction and one image of a pool; one filter a pair.
-
-    Parameters
-    ----------
-    seen : SsimMoments of n_images
-        The pool of distinct seen images.
-    seen_image : array of int, shape (n_trials,)
-        Position in the pool of the image to compare with; -1 for none.
-    reconstructed : SsimMoments of n_trials
-
-    Returns
-    -------
-    array of float32, shape (n_trials,)
-        As `ssim`; NaN where there is no image to compare with.
-
-    Raises
-    ------
-    MetricError
-        If image sizes differ or an index lies outside the pool.
-    """
-    if seen.grey.shape[1:] != reconstructed.grey.shape[1:]:
-        raise MetricError(
-            f"Seen images are {seen.grey.shape[1:]} pixels, reconstructions {reconstructed.grey.shape[1:]}; "
-            "resize one of them first."
-        )
-    seen_image = check_target_image(seen_image, n_trials=len(reconstructed), n_images=len(seen))
-    scores = np.full(len(reconstructed), np.nan, dtype=np.float32)
-
-    def score(block: slice) -> None:
-        trials = np.arange(len(reconstructed))[block]
-        trials = trials[seen_image[trials] != NO_IMAGE]
-        scores[trials] = _ssim_of_block(seen[seen_image[trials]], reconstructed[trials])
-
-    for_each_block(score, blocks_of(len(reconstructed), values_each=reconstructed.grey[0].size))
-    return scores
-
-
 def ssim_of_moments(seen: SsimMoments, reconstructed: SsimMoments) -> NDArray[np.float32]:
     """SSIM of images that belong together, from what `ssim_moments` made of them.
 
@@ -220,7 +180,17 @@ def ssim_of_moments(seen: SsimMoments, reconstructed: SsimMoments) -> NDArray[np
     -------
     array of float32, shape (n,)
         As `ssim`.
+
+    Raises
+    ------
+    MetricError
+        If numbers or sizes of images differ.
     """
+    if seen.grey.shape != reconstructed.grey.shape:
+        raise MetricError(
+            f"Seen images have shape {seen.grey.shape} in grey, reconstructions {reconstructed.grey.shape}; needed is one "
+            "seen image for each reconstruction, resized to its size."
+        )
     scores = np.empty(len(seen), dtype=np.float32)
 
     def score(block: slice) -> None:

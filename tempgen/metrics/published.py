@@ -163,6 +163,22 @@ DREAMSIM = PairMetric(
     layer=Layer("dreamsim", "embedding"),
 )
 
+
+def _eight_metrics(
+    *, alexnet: int | None, inception: int, efficientnet: FeatureMetric
+) -> tuple[FeatureMetric | PairMetric, ...]:
+    """Those of MindEye's table, which are Brain-Diffuser's, where the two compare at other sizes."""
+    return (
+        pixcorr_at(425),
+        ssim_at(425),
+        *_alexnet(alexnet),
+        _inception(inception),
+        _clip_final(224),
+        efficientnet,
+        _swav(224),
+    )
+
+
 PAPER = Suite(
     name="paper",
     version=1,
@@ -185,15 +201,7 @@ PAPER = Suite(
 MINDEYE = Suite(
     name="mindeye",
     version=1,
-    metrics=(
-        pixcorr_at(425),
-        ssim_at(425),
-        *_alexnet(None),
-        _inception(342),
-        _clip_final(224),
-        _efficientnet("efficientnet-v2", 255),
-        _swav(224),
-    ),
+    metrics=_eight_metrics(alexnet=None, inception=342, efficientnet=_efficientnet("efficientnet-v2", 255)),
     image_size=256,
     description="the eight metrics of MindEye's tables, each at its own size after a first resize to 256 pixels",
     source=f"{_MINDEYE}, and its evaluation code; published on 982 images",
@@ -203,15 +211,7 @@ MINDEYE = Suite(
 BRAIN_DIFFUSER = Suite(
     name="brain-diffuser",
     version=1,
-    metrics=(
-        pixcorr_at(425),
-        ssim_at(425),
-        *_alexnet(224),
-        _inception(224),
-        _clip_final(224),
-        _efficientnet("efficientnet", 224),
-        _swav(224),
-    ),
+    metrics=_eight_metrics(alexnet=224, inception=224, efficientnet=_efficientnet("efficientnet", 224)),
     image_size=None,
     description="the eight metrics of Brain-Diffuser's table, pixels at 425 and networks at 224",
     source=f"{_BRAIN_DIFFUSER}, and its evaluation code; published on 982 images",

@@ -30,11 +30,6 @@ def keyed_seed(seed: int, *key: int, kind: bytes = b"") -> int:
     return int.from_bytes(hashlib.blake2b(packed, digest_size=8, person=kind).digest(), "little") >> 1
 
 
-def keyed_generator(seed: int, *key: int) -> torch.Generator:
-    """A CPU generator whose stream depends on ``seed`` and ``key`` alone."""
-    return torch.Generator().manual_seed(keyed_seed(seed, *key))
-
-
 def keyed_normal(shape: Sequence[int], *, seed: int, keys: Sequence[tuple[int, ...]]) -> Tensor:
     """Standard normal numbers, one row for each key.
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from tempgen.errors import BackboneError
-from tempgen.models.network_folder import read_network, save_network
+from tempgen.models.network_folder import load_frozen, save_network
 from tempgen.models.scene_encoder import SceneEncoder
 
 PACKAGED = Path(__file__).parent / "weights" / "scene_classifier"
@@ -54,13 +53,9 @@ def load_scene_classifier(folder: Path = PACKAGED) -> SceneClassifier:
     BackboneError
         If a file is missing or does not fit the others.
     """
-    try:
-        config, state = read_network(folder)
-        encoder = {**config["encoder"], "channels": tuple(config["encoder"]["channels"])}
-        classifier = SceneClassifier(SceneEncoder(**encoder), tuple(config["categories"]))
-        classifier.load_state_dict(state)
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
-        raise BackboneError(
-            f"{folder} holds no scene classifier: {error}. Make one with 'tempgen pretrain-scenes', or install tempgen again."
-        ) from error
-    return classifier.requires_grad_(False).eval()
+    return load_frozen(folder, _of_config, named="scene classifier")
+
+
+def _of_config(config: Any) -> SceneClassifier:
+    encoder = {**config["encoder"], "channels": tuple(config["encoder"]["channels"])}
+    return SceneClassifier(SceneEncoder(**encoder), tuple(config["categories"]))

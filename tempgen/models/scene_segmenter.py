@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tempgen.errors import BackboneError
-from tempgen.models.network_folder import read_network, save_network
+from tempgen.models.network_folder import load_frozen, save_network
 
 PACKAGED = Path(__file__).parent / "weights" / "scene_segmenter"
 """Folder of the weights that come with the package; ``tempgen pretrain-scenes`` trained them."""
@@ -139,13 +138,9 @@ def load_scene_segmenter(folder: Path = PACKAGED) -> SceneSegmenter:
     BackboneError
         If a file is missing or does not fit the others.
     """
-    try:
-        config, state = read_network(folder)
-        fine, coarse = config["channels"]
-        segmenter = SceneSegmenter(tuple(config["classes"]), channels=(fine, coarse))
-        segmenter.load_state_dict(state)
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
-        raise BackboneError(
-            f"{folder} holds no scene segmenter: {error}. Make one with 'tempgen pretrain-scenes', or install tempgen again."
-        ) from error
-    return segmenter.requires_grad_(False).eval()
+    return load_frozen(folder, _of_config, named="scene segmenter")
+
+
+def _of_config(config: Any) -> SceneSegmenter:
+    fine, coarse = config["channels"]
+    return SceneSegmenter(tuple(config["classes"]), channels=(fine, coarse))

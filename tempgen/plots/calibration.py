@@ -114,23 +114,15 @@ def plot_coverage(
     summary : Dataset
     metric, interval : str
     """
-    chosen = summary.sel(metric=metric, interval=interval)
-    there = np.flatnonzero(chosen["mean_coverage_n"].max("curve").to_numpy() > 0)
-    chosen = chosen.isel(condition=there)
-    names = [str(name) for name in chosen["condition"].to_numpy()]
-    with own_axes(ax, height_mm=25 + 5 * max(1, len(names))) as axes:
-        for k, curve in enumerate(chosen["curve"].to_numpy()):
-            for row, name in enumerate(names):
-                one = chosen.sel(condition=name, curve=curve)
-                _draw_interval(axes, one, "mean_coverage", row + 0.2 * (k - 0.5), str(curve))
-        axes.axvline(float(summary.attrs["level"]), label="level of the intervals", **_REFERENCE)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        _name_interval(axes, f"{_percent(summary)} interval over data sets")
-        axes.set_xlabel(f"Coverage, {interval.replace('_', ' ')}")
-        axes.set_title(metric, loc="left")
-        _finish(axes, summary, own=ax is None)
-    return axes
+    return _plot_by_condition(
+        summary.sel(metric=metric, interval=interval),
+        "mean_coverage",
+        fewest=1,
+        reference=float(summary.attrs["level"]),
+        reference_label="level of the intervals",
+        x_label=f"Coverage, {interval.replace('_', ' ')}",
+        ax=ax,
+    )
 
 
 def plot_latency_bias(summary: xr.Dataset, metric: str, *, latency: str, ax: Axes | None = None) -> Axes:
@@ -142,23 +134,44 @@ def plot_latency_bias(summary: xr.Dataset, metric: str, *, latency: str, ax: Axe
     metric : str
     latency : {"peak", "onset", "fall"}
     """
-    chosen = summary.sel(metric=metric, latency=latency)
-    there = np.flatnonzero(chosen["latency_bias_s_n"].max("curve").to_numpy() > 1)
-    chosen = chosen.isel(condition=there)
-    names = [str(name) for name in chosen["condition"].to_numpy()]
-    with own_axes(ax, height_mm=25 + 5 * max(1, len(names))) as axes:
+    return _plot_by_condition(
+        summary.sel(metric=metric, latency=latency),
+        "latency_bias_s",
+        fewest=2,
+        reference=0.0,
+        reference_label="no bias",
+        x_label=f"{latency.capitalize()}, estimate \N{MINUS SIGN} truth (s)",
+        ax=ax,
+    )
+
+
+def _plot_by_condition(
+    chosen: xr.Dataset,
+    name: str,
+    *,
+    fewest: int,
+    reference: float,
+    reference_label: str,
+    x_label: str,
+    ax: Axes | None,
+) -> Axes:
+    """A row for each condition with ``fewest`` data sets or more, and in it a mark with its interval for each curve."""
+    counts = chosen[f"{name}_n"]
+    there = np.flatnonzero(counts.max("curve").to_numpy() >= fewest)
+    conditions = [str(condition) for condition in chosen["condition"].to_numpy()[there]]
+    with own_axes(ax, height_mm=25 + 5 * max(1, len(conditions))) as axes:
         for k, curve in enumerate(chosen["curve"].to_numpy()):
-            for row, name in enumerate(names):
-                one = chosen.sel(condition=name, curve=curve)
-                if int(one["latency_bias_s_n"]) > 1:
-                    _draw_interval(axes, one, "latency_bias_s", row + 0.2 * (k - 0.5), str(curve))
-        axes.axvline(0, label="no bias", **_REFERENCE)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
-        _name_interval(axes, f"{_percent(summary)} interval over data sets")
-        axes.set_xlabel(f"{latency.capitalize()}, estimate \N{MINUS SIGN} truth (s)")
-        axes.set_title(metric, loc="left")
-        _finish(axes, summary, own=ax is None)
+            for row, condition in enumerate(conditions):
+                if int(counts.sel(condition=condition, curve=curve)) >= fewest:
+                    one = chosen.sel(condition=condition, curve=curve)
+                    _draw_interval(axes, one, name, row + 0.2 * (k - 0.5), str(curve))
+        axes.axvline(reference, label=reference_label, **_REFERENCE)
+        axes.set_yticks(range(len(conditions)), conditions)
+        axes.set_ylim(max(len(conditions), 1) - 0.5, -0.5)
+        _name_interval(axes, f"{_percent(chosen)} interval over data sets")
+        axes.set_xlabel(x_label)
+        axes.set_title(str(chosen["metric"].item()), loc="left")
+        _finish(axes, chosen, own=ax is None)
     return axes
 
 

@@ -15,7 +15,6 @@ from tempgen.data.scenes import (
     SceneObject,
     render,
     render_scene,
-    render_scenes,
     scene_features,
 )
 from tempgen.errors import ConfigError
@@ -159,14 +158,6 @@ def test_a_larger_image_shows_the_same_scene() -> None:
         assert [seen.category for seen in small.objects] == [seen.category for seen in large.objects]
         for one, other in zip(small.objects, large.objects, strict=True):
             assert (one.x, one.y, one.size) == pytest.approx((other.x, other.y, other.size), abs=1.5 / 64)
-
-
-def test_a_batch_holds_the_images_of_its_scenes(scenes: list[Scene]) -> None:
-    batch = render_scenes([5, 2])
-    assert batch.shape == (2, 64, 64, 3)
-    assert batch.dtype == np.uint8
-    np.testing.assert_array_equal(batch, [scenes[5].image, scenes[2].image])
-    assert render_scenes([], size=32).shape == (0, 32, 32, 3)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ def test_blocks_hold_each_row_once_and_at_least_one(n_rows, values_each):
 def test_there_are_as_many_threads_as_linear_algebra_may_use(monkeypatch, n_threads):
     monkeypatch.setattr(blocks, "_n_threads", lambda: n_threads)
     together = threading.Barrier(n_threads, timeout=10)  # broken if fewer work at once
-    for_each_block(lambda block: together.wait() and None, blocks_of(20, values_each=2**17))
+    seats = []
+    for_each_block(lambda block: seats.append(together.wait()), blocks_of(20, values_each=2**17))
+    assert set(seats) == set(range(n_threads))
 
 
 def test_the_limit_on_blas_is_that_on_threads():

@@ -32,7 +32,7 @@ def fixed(suite):
     return [metric.name for metric in suite.metrics if metric.metric.chance is not None]
 
 
-def check(suite):
+def assert_at_its_chance(suite):
     chance = {metric.name: metric.metric.chance for metric in suite.metrics}
     for name, means in dealt_at_random(suite).items():
         half_width = 3.3 * means.std(ddof=1) / np.sqrt(N_DEALS)  # 99.9 %
@@ -45,7 +45,7 @@ def test_every_fixed_level_of_the_suite_of_scenes_is_what_random_deals_score(dir
     pytest.importorskip("torch")
     suite = get_suite("scenes")
     assert fixed(suite) == ["identification", "identification_early", "identification_late"]
-    check(suite.select(fixed(suite)).directed(direction))
+    assert_at_its_chance(suite.select(fixed(suite)).directed(direction))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -60,7 +60,7 @@ def test_identification_on_random_features_is_at_one_half(direction):
         description="-",
         source="-",
     )
-    check(suite.directed(direction))
+    assert_at_its_chance(suite.directed(direction))
 
 
 def test_measured_levels_are_what_mismatched_pairs_score():

@@ -6,7 +6,7 @@ from skimage.color import rgb2gray
 from skimage.metrics import structural_similarity
 
 from tempgen.errors import MetricError
-from tempgen.metrics import NO_IMAGE, pixcorr, ssim, ssim_from_moments, ssim_moments
+from tempgen.metrics import pixcorr, ssim, ssim_moments, ssim_of_moments
 
 
 def _smooth_images(n_images, shape, seed=0):
@@ -62,16 +62,8 @@ def test_filtering_the_pool_once_gives_the_same_ssim_for_any_target():
     pool = _smooth_images(9, (24, 24))
     reconstructed = _smooth_images(50, (24, 24), seed=2)
     seen_image = np.random.default_rng(0).integers(9, size=50)
-    once = ssim_from_moments(
-        seen=ssim_moments(pool), seen_image=seen_image, reconstructed=ssim_moments(reconstructed)
-    )
+    once = ssim_of_moments(ssim_moments(pool)[seen_image], ssim_moments(reconstructed))
     np.testing.assert_array_equal(once, ssim(seen=pool[seen_image], reconstructed=reconstructed))
-
-
-def test_ssim_without_a_target_is_nan_for_that_trial_alone():
-    moments = ssim_moments(_smooth_images(3, (16, 16)))
-    scores = ssim_from_moments(seen=moments, seen_image=np.array([0, NO_IMAGE, 2]), reconstructed=moments)
-    np.testing.assert_array_equal(np.isnan(scores), [False, True, False])
 
 
 def test_scores_do_not_depend_on_how_many_images_are_scored_together():
@@ -147,9 +139,9 @@ def test_seen_and_reconstructed_cannot_be_swapped_by_position():
         ssim(images, images)
 
 
-def test_ssim_from_moments_refuses_images_of_another_size_and_targets_outside_the_pool():
+def test_ssim_of_moments_refuses_images_of_another_size_or_number():
     small, large = ssim_moments(_smooth_images(2, (16, 16))), ssim_moments(_smooth_images(2, (20, 16)))
     with pytest.raises(MetricError, match="resize"):
-        ssim_from_moments(seen=small, seen_image=np.array([0, 1]), reconstructed=large)
-    with pytest.raises(MetricError, match="the pool has 2 images"):
-        ssim_from_moments(seen=small, seen_image=np.array([0, 2]), reconstructed=small)
+        ssim_of_moments(small, large)
+    with pytest.raises(MetricError, match="one seen image for each reconstruction"):
+        ssim_of_moments(small[:1], small)

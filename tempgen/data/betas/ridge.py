@@ -64,42 +64,16 @@ class RidgeRun:
         Returns
         -------
         array of float32, shape (n_trials, n_components, n_voxels)
+            The minimizer of ``|y - X b|^2 + penalty |b|^2``, with the penalty at which ``|b| = fraction |b_ols|``.
+
+        Raises
+        ------
+        ConfigError
+            If a fraction is not above 0 and at most 1.
         """
         penalty = penalties_of(coordinates, self.singular, fraction)
         shrunk = _shrinkage(self.singular, penalty) * coordinates
         return (self.right @ shrunk).reshape(self.n_trials, self.n_components, -1).astype(np.float32)
-
-
-def fractional_ridge(
-    design: NDArray[np.floating],
-    nuisance: NDArray[np.floating],
-    series: NDArray[np.floating],
-    fraction: ArrayLike,
-) -> NDArray[np.float32]:
-    """Single-trial betas of a run by ridge regression, the penalty set by a fraction.
-
-    Parameters
-    ----------
-    design : array, shape (n_volumes, n_trials, n_components)
-        Response to each trial.
-    nuisance : array, shape (n_volumes, n_nuisance)
-        Intercept and drift; they are not penalized.
-    series : array, shape (n_volumes, n_voxels)
-    fraction : float or array, shape (n_voxels,)
-        Length of the betas over that of ordinary least squares: above 0, up to 1.
-
-    Returns
-    -------
-    array of float32, shape (n_trials, n_components, n_voxels)
-        The minimizer of ``|y - X b|^2 + penalty |b|^2``, with the penalty at which ``|b| = fraction |b_ols|``.
-
-    Raises
-    ------
-    ConfigError
-        If a fraction is not above 0 and at most 1.
-    """
-    run = RidgeRun.of(design, nuisance)
-    return run.betas(run.coordinates(series), fraction)
 
 
 def penalties_of(

@@ -82,20 +82,12 @@ def make_betas_store(
         If the store does not hold BOLD, trials follow each other too closely for their betas to stand apart, or least
         squares all has no single answer.
     """
-    out, signal = Path(out), store.attrs.get("signal", "bold")
-    n_voxels, tr_s = store.sizes["voxel"], float(store.attrs["tr_s"])
+    out, n_voxels = Path(out), store.sizes["voxel"]
     check_method(method, basis, ridge_fraction, n_voxels=n_voxels)
-    if signal != "bold":
-        raise StoreError(f"This store holds {signal}: betas are estimated from BOLD.")
-    if out.exists():
-        raise ConfigError(f"{out} exists: choose another folder or remove it.")
-    if len(hrf.index) != n_voxels:
-        raise ConfigError(
-            f"HRFs of {len(hrf.index)} voxels came, the store has {n_voxels}: choose them on this store."
-        )
+    _check_store(store, out, hrf)
     trials, components = trials_of(store), COMPONENTS[basis]
     _check_room(trials, n_components=len(components))
-    recorded = _recorded(trials, hrf, tr_s=tr_s, n_components=len(components))
+    recorded = _recorded(trials, hrf, tr_s=float(store.attrs["tr_s"]), n_components=len(components))
     if not recorded.all():
         say(f"{int((~recorded).sum())} trials are left out: their run ends before most of their response")
     settings = {
@@ -141,6 +133,18 @@ def _plain(fraction: ArrayLike | None) -> float | str | None:
     if fraction is None:
         return None
     return fingerprint(np.asarray(fraction).tolist()) if np.ndim(fraction) else float(np.asarray(fraction))
+
+
+def _check_store(store: xr.Dataset, out: Path, hrf: VoxelHrf) -> None:
+    signal, n_voxels = store.attrs.get("signal", "bold"), store.sizes["voxel"]
+    if signal != "bold":
+        raise StoreError(f"This store holds {signal}: betas are estimated from BOLD.")
+    if out.exists():
+        raise ConfigError(f"{out} exists: choose another folder or remove it.")
+    if len(hrf.index) != n_voxels:
+        raise ConfigError(
+            f"HRFs of {len(hrf.index)} voxels came, the store has {n_voxels}: choose them on this store."
+        )
 
 
 def _check_room(trials: pd.DataFrame, *, n_components: int) -> None:

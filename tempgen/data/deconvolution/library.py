@@ -210,32 +210,6 @@ class HrfLibrary:
             [np.interp(time_s, grid_s, sums) - np.interp(time_s - duration_s, grid_s, sums) for sums in until]
         )
 
-    def regressor(
-        self, onset_s: ArrayLike, *, duration_s: float, n_volumes: int, tr_s: float
-    ) -> NDArray[np.float64]:
-        """BOLD of a run in which events of equal strength begin at ``onset_s``, for each HRF.
-
-        Parameters
-        ----------
-        onset_s : float or array
-            Seconds from the run's first volume to the beginning of each event.
-        duration_s : float
-            Assumed duration of the neural activity that an event evokes; see the module's docstring.
-        n_volumes, tr_s : int, float
-            The run's volumes, at 0, tr_s, 2 tr_s, ...
-
-        Returns
-        -------
-        array, shape (n_hrf, n_volumes)
-            The response to a single event peaks at 1.
-        """
-        height = self.response(np.arange(0, self.length_s, self.step_s), duration_s=duration_s).max(axis=1)
-        volume_s = np.arange(n_volumes) * tr_s
-        total = np.zeros((len(self), n_volumes))
-        for onset in np.atleast_1d(np.asarray(onset_s, dtype=np.float64)):
-            total += self.response(volume_s - onset, duration_s=duration_s)
-        return total / height[:, None]
-
     def kernel(self, tr_s: float) -> NDArray[np.float64]:
         """BOLD at the volumes since activity of 1 that fills one TR, shape (n_hrf, n_lags): what deconvolution undoes."""
         n_lags = 2 + int(np.ceil(self.length_s / tr_s))

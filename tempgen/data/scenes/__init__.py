@@ -12,7 +12,6 @@ from tempgen.data.scenes.render import (
     Scene,
     SceneObject,
     render_scene,
-    render_scenes,
 )
 
 __all__ = [
@@ -23,6 +22,5 @@ __all__ = [
     "Scene",
     "SceneObject",
     "render_scene",
-    "render_scenes",
     "scene_features",
 ]

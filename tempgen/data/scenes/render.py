@@ -1,7 +1,7 @@
 """A whole scene: what is in it and where, drawn and labelled."""
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,12 +174,6 @@ def render_scene(scene_id: int, *, seed: int = 0, size: int = 64) -> Scene:
     shades = np.clip(to_pixels(canvas.rgb), 0.0, 1.0) * np.float32(255.0) + np.float32(0.5)
     image = np.ascontiguousarray(shades.astype(np.uint8).transpose(1, 2, 0))
     return Scene(image=image, segmentation=segmentation, background=background, objects=objects)
-
-
-def render_scenes(scene_ids: Iterable[int], *, seed: int = 0, size: int = 64) -> NDArray[np.uint8]:
-    """Images of several scenes, shape (n_scenes, size, size, 3); parameters and errors as in :func:`render_scene`."""
-    images = [render_scene(scene_id, seed=seed, size=size).image for scene_id in scene_ids]
-    return np.stack(images) if images else np.empty((0, size, size, 3), dtype=np.uint8)
 
 
 def _whole_number(value: int, *, name: str, lowest: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 from tempgen.config.controls import ControlsConfig
 from tempgen.errors import ResultsError
 from tempgen.generalization.controls.verdict import Estimate
+from tempgen.generalization.selection import Decoder
 from tempgen.generalization.statistics.bootstrap import bootstrap_means, percentile_interval
 from tempgen.generalization.statistics.tested import Against, above_chance
 from tempgen.results import metrics_of
 
 __all__ = [
     "against_of",
+    "cluster_test_of_verdicts",
     "effect_by_trial",
     "effect_difference",
     "home_effect",
@@ -52,6 +55,37 @@ def unit_of_verdicts(results: xr.Dataset, rules: ControlsConfig) -> str:
 def against_of(results: xr.Dataset, metric: str, target: str = "current") -> Against:
     """Each trial's own level where it was measured (for the current image), else that of its cell."""
     return "baseline" if target == "current" and f"{metric}_baseline" in results else "chance"
+
+
+def cluster_test_of_verdicts(
+    results: xr.Dataset, rules: ControlsConfig, *, decoder: Decoder
+) -> xr.Dataset | None:
+    """The cluster test of a decoder's scores over lags, by the rules of the verdicts.
+
+    Returns
+    -------
+    Dataset or None
+        See `tempgen.generalization.statistics.cluster.cluster_test`; its warning that few units put small p out of reach is
+        the caller's to deal with, by the attribute ``smallest_p``. None of fewer than two units.
+    """
+    from tempgen.generalization.statistics.cluster import cluster_test
+
+    metric = metric_of_verdicts(results, rules)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return cluster_test(
+                results,
+                metric,
+                decoder=decoder,
+                unit=unit_of_verdicts(results, rules),
+                against=against_of(results, metric),
+                n_permutations=rules.n_draws,
+                seed=rules.seed,
+                alpha=rules.alpha,
+            )
+    except ResultsError:
+        return None
 
 
 def effect_by_trial(

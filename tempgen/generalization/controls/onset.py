@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 import xarray as xr
 
 from tempgen.config.controls import ControlsConfig
-from tempgen.errors import ResultsError
 from tempgen.generalization.controls.effects import (
-    against_of,
+    cluster_test_of_verdicts,
     effect_by_trial,
     effect_difference,
     home_effect,
     mean_effect,
     metric_of_verdicts,
-    unit_of_verdicts,
 )
 from tempgen.generalization.controls.verdict import Verdict, VerdictWord, judge_absence, undecided
+from tempgen.generalization.selection import Decoder
 from tempgen.windows import format_deltas
 
 __all__ = ["deltas_before_onset", "judge_before_onset", "judge_previous_image"]
@@ -55,7 +53,7 @@ def judge_before_onset(
     if not deltas:
         return undecided(name, question, "No window of these lags ends before onset.")
     general_delta = int(results.attrs.get("general_delta", 0))
-    cells = {
+    cells: dict[Decoder, list[tuple[int, int]]] = {
         "general": [(general_delta, delta) for delta in deltas],
         "specialized": [(delta, delta) for delta in deltas if delta in results.train_delta],
     }
@@ -77,27 +75,10 @@ def judge_before_onset(
     return Verdict.of(name, question, word, statement, effect, reference=home, p=p)
 
 
-def _cluster_p(results: xr.Dataset, rules: ControlsConfig, *, decoder: str) -> float:
+def _cluster_p(results: xr.Dataset, rules: ControlsConfig, *, decoder: Decoder) -> float:
     """Smallest cluster p of a decoder over lags; NaN if the units are too few for any test."""
-    from tempgen.generalization.statistics.cluster import cluster_test
-
-    metric = metric_of_verdicts(results, rules)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a p out of reach is dealt with here
-            test = cluster_test(
-                results,
-                metric,
-                decoder=decoder,  # type: ignore[arg-type]
-                unit=unit_of_verdicts(results, rules),
-                against=against_of(results, metric),
-                n_permutations=rules.n_draws,
-                seed=rules.seed,
-                alpha=rules.alpha,
-            )
-    except ResultsError:  # fewer than two units: the interval is all there is
-        return math.nan
-    if 2 * float(test.attrs["smallest_p"]) > rules.alpha:
+    test = cluster_test_of_verdicts(results, rules, decoder=decoder)
+    if test is None or 2 * float(test.attrs["smallest_p"]) > rules.alpha:  # the interval is all there is
         return math.nan
     return float(test["cluster_p"].min()) if test.sizes["cluster_number"] else 1.0
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from tempgen.config.controls import ControlsConfig
-from tempgen.errors import ResultsError
 from tempgen.generalization.controls.effects import (
-    against_of,
+    cluster_test_of_verdicts,
     effect_by_trial,
     effect_difference,
     home_effect,
     mean_effect,
     metric_of_verdicts,
-    unit_of_verdicts,
 )
 from tempgen.generalization.controls.verdict import (
     Verdict,
@@ -120,23 +116,8 @@ def judge_no_overlap(results: xr.Dataset, rules: ControlsConfig) -> Verdict:
 
 def _informative_deltas(results: xr.Dataset, rules: ControlsConfig) -> list[int]:
     """Lags at which decoders of their own are above chance."""
-    from tempgen.generalization.statistics.cluster import cluster_test
-
-    metric = metric_of_verdicts(results, rules)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # with too few units no lag is informative
-            test = cluster_test(
-                results,
-                metric,
-                decoder="specialized",
-                unit=unit_of_verdicts(results, rules),
-                against=against_of(results, metric),
-                n_permutations=rules.n_draws,
-                seed=rules.seed,
-                alpha=rules.alpha,
-            )
-    except ResultsError:  # fewer than two units
+    test = cluster_test_of_verdicts(results, rules, decoder="specialized")
+    if test is None:
         return []
     return [int(delta) for delta in test["test_delta"].values[test["mask"].values.astype(bool)]]
 

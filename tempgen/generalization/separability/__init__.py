@@ -1,7 +1,7 @@
 """Separability: a static code with any HRF answers to (feature, latency) by an outer product, a dynamic one does not."""
 
 from tempgen.generalization.separability.design import Features, LaggedDesign
-from tempgen.generalization.separability.model import EncodingModel, fit_encoding, surrogate_runs
+from tempgen.generalization.separability.model import EncodingModel, fit_encoding
 from tempgen.generalization.separability.penalty import ALPHAS
 from tempgen.generalization.separability.testing import separability_test
 
@@ -12,5 +12,4 @@ __all__ = [
     "LaggedDesign",
     "fit_encoding",
     "separability_test",
-    "surrogate_runs",
 ]

@@ -1,8 +1,8 @@
-"""An encoding model of each voxel, of a rank, and surrogate BOLD of a subject who answers as the model says."""
+"""The encoding model of each voxel, of any rank or truncated to one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,10 @@ from tempgen.errors import ConfigError
 from tempgen.generalization.separability.design import Features, LaggedDesign
 from tempgen.generalization.separability.penalty import ALPHAS, choose_penalty, folds_of
 from tempgen.generalization.separability.ranks import low_rank
-from tempgen.generalization.separability.run_statistics import RunStatistics, gather_statistics, read_run
+from tempgen.generalization.separability.run_statistics import RunStatistics, gather_statistics
 from tempgen.generalization.separability.solver import RidgeSolver, squared_error
 
-__all__ = ["EncodingModel", "fit_encoding", "surrogate_runs"]
+__all__ = ["EncodingModel", "fit_encoding"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +48,6 @@ class EncodingModel:
         n_voxels = self.coefficients.sizes["voxel"]
         whole = np.concatenate([self.coefficients.values, self.mean_response.values[:, None]], axis=1)
         return whole.reshape(-1, n_voxels).astype(np.float32, copy=False)
-
-    def predict(self, run: int) -> NDArray[np.float32]:
-        """Predicted BOLD of a run of the store, without mean and drift, shape (n_volumes, n_voxels)."""
-        return self.design.of_run(run).astype(np.float32) @ self.columns
 
 
 def fit_encoding(
@@ -148,36 +144,3 @@ def fit_columns(
             n_free=rank * (n_lags + n_features - rank),
         )
     return solver.with_mean(coefficients, sums.products)
-
-
-def surrogate_runs(
-    model: EncodingModel, store: xr.Dataset, *, runs: Sequence[int] | NDArray[np.int64], seed: int
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """BOLD of a subject who answers exactly as the model says, with the noise of the real one.
-
-    The prediction of each run plus the run's own residuals, all of them multiplied by +1 or -1 (wild bootstrap by run). Noise keeps
-    its size, its spectrum and its correlations between voxels; whatever signal the model left in the residuals loses its sign,
-    so that it no longer repeats from run to run.
-
-    Parameters
-    ----------
-    model : EncodingModel
-    store : Dataset
-        The one that the model was fitted to.
-    runs : sequence of int
-        Any runs of the store.
-    seed : int
-        Another seed gives other signs; the sign of a run depends on seed and run alone.
-
-    Yields
-    ------
-    run, bold
-        Position in the store, and array of float32, shape (n_volumes, n_voxels), z-scored as the store's.
-    """
-    columns = model.columns
-    for run in np.asarray(runs, dtype=np.int64).tolist():
-        predicted = model.design.of_run(run).astype(np.float32) @ columns
-        sign = np.float32(np.random.default_rng([seed, run]).choice((-1, 1)))
-        bold = predicted + sign * (read_run(store, model.design, run) - predicted)
-        sd = bold.std(axis=0, ddof=1)
-        yield run, np.divide(bold, sd, out=bold, where=sd > 0)

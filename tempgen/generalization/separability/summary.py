@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from tempgen.data.regions import atlas_of, region_names
 from tempgen.errors import ConfigError
 
-__all__ = ["VERDICTS", "regions_of", "summarize_regions"]
+__all__ = ["regions_of", "summarize_regions"]
 
-VERDICTS = ("dynamic", "static", "undecided")
 FEWEST_VOXELS = 5
 """Responsive voxels of a region below which nothing is said of it. Source: house choice."""
 

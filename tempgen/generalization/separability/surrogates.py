@@ -16,6 +16,8 @@ the overall one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,6 +67,6 @@ class SeparableNull:
         return products, np.stack(squares)
 
 
-def draw_signs(n_draws: int, n_units: int, *, seed: int) -> NDArray[np.float32]:
-    """Signs of units, shape (n_draws, n_units)."""
+def draw_signs(n_draws: int, n_units: int, *, seed: int | Sequence[int]) -> NDArray[np.float32]:
+    """Signs of units, +1 or -1 at random, shape (n_draws, n_units)."""
     return np.random.default_rng(seed).choice(np.array([-1, 1], dtype=np.float32), (n_draws, n_units))

@@ -101,29 +101,9 @@ def separability_test(
         If the store holds betas, there are fewer runs than ``FEWEST_RUNS``, or memory for so many groups of runs is lacking, or anything
         asked for is out of range.
     """
-    if store.attrs.get("signal") == "betas":
-        raise ConfigError(
-            "This store holds single-trial betas, which are no time series: give the store of BOLD that they were made of."
-        )
-    chosen = np.arange(store.sizes["run"]) if runs is None else np.unique(np.asarray(runs, dtype=np.int64))
-    if len(chosen) < FEWEST_RUNS:
-        raise ConfigError(
-            f"{len(chosen)} runs came; the separability test needs {FEWEST_RUNS} or more, as its null flips the sign of runs."
-        )
-    if n_bootstrap < 1 / alpha - 1:
-        raise ConfigError(
-            f"{n_bootstrap} surrogates give no p below {1 / (n_bootstrap + 1):.3g}: take {np.ceil(1 / alpha) - 1:.0f} or more "
-            f"for alpha={alpha:g}."
-        )
+    chosen = _chosen_runs(store, runs, n_bootstrap=n_bootstrap, alpha=alpha)
     design = LaggedDesign.of(store, features, runs=chosen, lags=lags)
-    n_units = 1 + int(
-        units_of_runs(len(chosen), n_columns=design.n_columns, n_voxels=store.sizes["voxel"])[-1]
-    )
-    if n_units < FEWEST_RUNS:
-        raise ConfigError(
-            f"{design.n_features} features x {len(design.lags)} lags x {store.sizes['voxel']:,} voxels leave memory for {n_units} "
-            f"groups of runs, {FEWEST_RUNS} are needed: take fewer features, or some of the voxels."
-        )
+    _check_memory(design, n_runs=len(chosen), n_voxels=store.sizes["voxel"])
     statistics = gather_statistics(store, design, runs=chosen.tolist(), progress=progress)
     folds = folds_of(len(statistics.gram), n_folds=n_folds, seed=seed)
     penalties = choose_penalty_by_fold(statistics, design.is_penalized, folds, alphas=alphas)
@@ -147,6 +127,7 @@ def separability_test(
     )
     result = xr.Dataset(voxels | {"responsive": ("voxel", counted.mean(axis=0)), "penalty": ("voxel", usual)})
     kept = [name for name in (*PLACES, *atlases_of(store)) if name in store.coords]
+    by_run = len(statistics.gram) == len(chosen)
     return (
         xr.merge([result, by_region])
         .assign_coords(
@@ -154,12 +135,7 @@ def separability_test(
         )
         .assign_attrs(
             {
-                **{
-                    name: store.attrs[name]
-                    for name in ("subject", "data_kind", "tr_s")
-                    if name in store.attrs
-                },
-                **{name: value for name, value in store.attrs.items() if str(name).startswith("note_")},
+                **_inherited(store),
                 "title": "tempgen: separability",
                 "tempgen_version": __version__,
                 "store_fingerprint": str(store.attrs.get("fingerprint", "")),
@@ -170,9 +146,7 @@ def separability_test(
                 "n_folds": n_folds,
                 "n_bootstrap": n_bootstrap,
                 "null": "rank-1 model plus residuals, signs flipped by "
-                + (
-                    "run" if len(statistics.gram) == len(chosen) else f"{len(statistics.gram)} groups of runs"
-                ),
+                + ("run" if by_run else f"{len(statistics.gram)} groups of runs"),
                 "correction": "largest standardized gain of all voxels",
                 "alpha": alpha,
                 "negligible": negligible,
@@ -181,6 +155,48 @@ def separability_test(
             }
         )
     )
+
+
+def _chosen_runs(
+    store: xr.Dataset,
+    runs: Sequence[int] | NDArray[np.int64] | None,
+    *,
+    n_bootstrap: int,
+    alpha: float,
+) -> NDArray[np.int64]:
+    """The runs that are tested; an error if store, runs and surrogates allow no test."""
+    if store.attrs.get("signal") == "betas":
+        raise ConfigError(
+            "This store holds single-trial betas, which are no time series: give the store of BOLD that they were made of."
+        )
+    chosen = np.arange(store.sizes["run"]) if runs is None else np.unique(np.asarray(runs, dtype=np.int64))
+    if len(chosen) < FEWEST_RUNS:
+        raise ConfigError(
+            f"{len(chosen)} runs came; the separability test needs {FEWEST_RUNS} or more, as its null flips the sign of runs."
+        )
+    if n_bootstrap < 1 / alpha - 1:
+        raise ConfigError(
+            f"{n_bootstrap} surrogates give no p below {1 / (n_bootstrap + 1):.3g}: take {np.ceil(1 / alpha) - 1:.0f} or more "
+            f"for alpha={alpha:g}."
+        )
+    return chosen
+
+
+def _check_memory(design: LaggedDesign, *, n_runs: int, n_voxels: int) -> None:
+    """An error if sums of products of so many runs, each by itself or in enough groups, do not fit."""
+    n_units = 1 + int(units_of_runs(n_runs, n_columns=design.n_columns, n_voxels=n_voxels)[-1])
+    if n_units < FEWEST_RUNS:
+        raise ConfigError(
+            f"{design.n_features} features x {len(design.lags)} lags x {n_voxels:,} voxels leave memory for {n_units} "
+            f"groups of runs, {FEWEST_RUNS} are needed: take fewer features, or some of the voxels."
+        )
+
+
+def _inherited(store: xr.Dataset) -> dict[str, Any]:
+    """What a result says of the recording as its store does."""
+    names = [name for name in ("subject", "data_kind", "tr_s") if name in store.attrs]
+    notes = [name for name in store.attrs if str(name).startswith("note_")]
+    return {str(name): store.attrs[name] for name in (*names, *notes)}
 
 
 def _gains(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tempgen.generalization.separability import Features, LaggedDesign, fit_encoding
 from tempgen.generalization.separability.model import fit_columns
 from tempgen.generalization.separability.run_statistics import RunStatistics
+from tempgen.generalization.separability.surrogates import draw_signs
 
 __all__ = ["StaticSubject"]
 
@@ -21,8 +22,8 @@ __all__ = ["StaticSubject"]
 class StaticSubject:
     """Voxels that answer to features and latency by an outer product, each with its own time course, and noise.
 
-    The same model and noise as :func:`tempgen.generalization.separability.surrogate_runs`; designs are kept, so that hundreds of
-    recordings and refits cost little.
+    The same model and noise as in :mod:`tempgen.generalization.separability.surrogates`, as time series where that has sums of
+    products; designs are kept, so that hundreds of recordings and refits cost little.
 
     Attributes
     ----------
@@ -90,7 +91,7 @@ class StaticSubject:
         array of float32, shape (n_runs, n_volumes, n_voxels)
             z-scored per voxel and run.
         """
-        signs = np.random.default_rng(list(seed)).choice(np.array([-1, 1], dtype=np.float32), len(self.bold))
+        signs = draw_signs(1, len(self.bold), seed=seed)[0]
         recorded = np.zeros_like(self.bold)
         for run, columns in enumerate(self.columns_of_run):
             predicted = columns @ self.coefficients

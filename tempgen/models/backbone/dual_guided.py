@@ -7,11 +7,6 @@ the plain image UNet computes the same noise at two thirds of the cost (0.818 in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
-
-Value = TypeVar("Value")
-
 IMAGE_BRANCH = "transformers.0."
 TEXT_BRANCH = "transformers.1."
 
@@ -31,9 +26,3 @@ def image_unet_name(name: str) -> str | None:
     if f".{TEXT_BRANCH}" in f".{name}":
         return None
     return f".{name}".replace(f".{IMAGE_BRANCH}", ".", 1).removeprefix(".")
-
-
-def image_unet_state(state: Mapping[str, Value]) -> dict[str, Value]:
-    """Weights of the plain image UNet within those of the dual-guided one; the text's branches are dropped."""
-    named = {image_unet_name(name): value for name, value in state.items()}
-    return {name: value for name, value in named.items() if name is not None}

@@ -96,7 +96,6 @@ class Backbone(nn.Module):
         # Not buffers: `.to(bfloat16)` would round them.
         self._latent_scale = torch.as_tensor(latent_scale, dtype=torch.float32).reshape(-1, 1, 1)
         self._latent_shift = torch.as_tensor(latent_shift, dtype=torch.float32).reshape(-1, 1, 1)
-        self._alphas: dict[torch.device, Tensor] = {}
         self.requires_grad_(False)
         self.eval()
 
@@ -226,26 +225,8 @@ class Backbone(nn.Module):
     @property
     def alphas_cumprod(self) -> Tensor:
         """Share of signal variance at each timestep of the training, float32 (n_train_timesteps,)."""
-        device = self.device
-        if device not in self._alphas:  # copied once: each later step would wait for the copy
-            self._alphas[device] = self.scheduler.alphas_cumprod.to(device, torch.float32)
-        return self._alphas[device]
-
-    def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Latents as the diffusion has them at the timesteps (n,): ``sqrt(a) latents + sqrt(1 - a) noise``.
-
-        Raises
-        ------
-        BackboneError
-            If latents and noise differ in shape.
-        """
-        if latents.shape != noise.shape:
-            raise BackboneError(
-                f"latents have shape {tuple(latents.shape)} and their noise {tuple(noise.shape)}; "
-                "give noise of the latents' shape."
-            )
-        alphas = self.alphas_cumprod.to(latents.device)[timesteps.to(latents.device)].reshape(-1, 1, 1, 1)
-        return (alphas.sqrt() * latents + (1 - alphas).sqrt() * noise).to(latents.dtype)
+        alphas: Tensor = self.scheduler.alphas_cumprod.to(self.device, torch.float32)
+        return alphas
 
     def _loaded(self, part: str) -> Any:
         module = getattr(self, part)

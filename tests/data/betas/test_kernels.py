@@ -8,7 +8,7 @@ from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
 from tempgen.data.betas.designs import trial_design
 from tempgen.data.betas.least_squares import apply_operator, lsa_operator, lss_operator
 from tempgen.data.betas.mean_response import fir_design, fir_response
-from tempgen.data.betas.ridge import RidgeRun, fractional_ridge, penalties_of
+from tempgen.data.betas.ridge import RidgeRun, penalties_of
 from tempgen.data.deconvolution.library import HrfLibrary
 from tempgen.data.store_drift import StoreDrift
 from tempgen.errors import ConfigError, StoreError
@@ -137,7 +137,8 @@ def test_betas_of_trials_that_cannot_be_told_apart_are_refused():
 def test_ridge_betas_have_the_asked_fraction_of_their_least_squares_length(series, fraction):
     _, trials, nuisance, _ = single_trials("spm")
     free = apply_operator(lsa_operator(trials, nuisance), series)
-    betas = fractional_ridge(trials, nuisance, series, fraction)
+    run = RidgeRun.of(trials, nuisance)
+    betas = run.betas(run.coordinates(series), fraction)
     ratio = np.linalg.norm(betas, axis=(0, 1)) / np.linalg.norm(free, axis=(0, 1))
     np.testing.assert_allclose(ratio, fraction, rtol=1e-4)
 
@@ -161,12 +162,15 @@ def test_ridge_fraction_of_one_gives_least_squares_all_and_a_voxel_without_signa
     _, trials, nuisance, _ = single_trials("spm")
     flat = np.column_stack([series, np.zeros(N_VOLUMES)])
     free = apply_operator(lsa_operator(trials, nuisance), flat)
-    np.testing.assert_allclose(fractional_ridge(trials, nuisance, flat, 1.0), free, rtol=1e-3, atol=1e-3)
-    assert not fractional_ridge(trials, nuisance, flat, 0.3)[..., -1].any()
+    run = RidgeRun.of(trials, nuisance)
+    coordinates = run.coordinates(flat)
+    np.testing.assert_allclose(run.betas(coordinates, 1.0), free, rtol=1e-3, atol=1e-3)
+    assert not run.betas(coordinates, 0.3)[..., -1].any()
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.2, np.nan])
 def test_ridge_fraction_beyond_0_to_1_is_refused(series, fraction):
     _, trials, nuisance, _ = single_trials("spm")
+    run = RidgeRun.of(trials, nuisance)
     with pytest.raises(ConfigError, match="above 0 and at most 1"):
-        fractional_ridge(trials, nuisance, series, fraction)
+        run.betas(run.coordinates(series), fraction)

@@ -140,6 +140,9 @@ def test_a_recording_differs_from_the_bold_by_signs_of_the_residuals(subjects):
     subject = subjects["static"]
     static = StaticSubject.of(subject.store, subject.features)
     recorded = static.record((1, 2))
+    np.testing.assert_array_equal(static.record((1, 2)), recorded)
+    assert recorded.dtype == np.float32
+    np.testing.assert_allclose(recorded.std(axis=1, ddof=1), 1, rtol=1e-5)
     same = [np.allclose(recorded[run], static.bold[run], atol=0.02) for run in range(N_RUNS)]
     assert 0 < sum(same) < N_RUNS
     flipped = same.index(False)

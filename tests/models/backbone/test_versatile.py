@@ -127,17 +127,6 @@ def test_denoise_is_the_unets_prediction_and_gradients_reach_the_tokens(backbone
     assert all(parameter.grad is None for parameter in backbone.parameters())
 
 
-def test_add_noise_equals_the_schedulers(backbone: Backbone) -> None:
-    latents, noise = torch.randn(2, 3, *backbone.spec.latent_shape)
-    timesteps = torch.tensor([0, 500, 999])
-
-    noisy = backbone.add_noise(latents, noise, timesteps)
-
-    torch.testing.assert_close(noisy, backbone.scheduler.add_noise(latents, noise, timesteps))
-    with pytest.raises(BackboneError, match="give noise of the latents' shape"):
-        backbone.add_noise(latents, noise[:2], timesteps)
-
-
 def test_null_tokens_are_zeros(backbone: Backbone) -> None:
     torch.testing.assert_close(backbone.null_tokens(3), torch.zeros(3, N_TOKENS, TOKEN_DIM))
 

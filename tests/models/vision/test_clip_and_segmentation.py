@@ -28,7 +28,7 @@ def standardized(images: np.ndarray, mean, std) -> torch.Tensor:
     return torch.from_numpy(((images - mean) / std).astype(np.float32).transpose(0, 3, 1, 2).copy())
 
 
-def same(features: np.ndarray, expected: torch.Tensor) -> None:
+def assert_same(features: np.ndarray, expected: torch.Tensor) -> None:
     scale = float(expected.std())
     np.testing.assert_allclose(features / scale, expected / scale, atol=1e-4)
 
@@ -96,8 +96,8 @@ def test_clip_gives_all_tokens_behind_a_block_and_the_projected_embedding(clip, 
     # hidden_states[0] is what the first block takes, so [3] is what the third gives
     tokens = expected.hidden_states[3]
     assert tokens.shape == (5, 17, 16)
-    same(features["resblocks.2"], tokens.flatten(1))
-    same(features["final"], expected.image_embeds)
+    assert_same(features["resblocks.2"], tokens.flatten(1))
+    assert_same(features["final"], expected.image_embeds)
     assert features["final"].std() > 0.01
     assert np.corrcoef(features["final"])[0, 1] < 0.999999
     assert network.weights.startswith("local folder, sha256:")
@@ -127,7 +127,9 @@ def test_clip_resizes_images_to_the_size_that_it_takes(clip) -> None:
     small = torch.nn.functional.interpolate(
         torch.from_numpy(large).movedim(-1, 1), size=(SIDE, SIDE), mode="bilinear", antialias=True
     )
-    same(features, torch.from_numpy(network.features(small.movedim(1, -1).numpy(), ["final"])["final"]))
+    assert_same(
+        features, torch.from_numpy(network.features(small.movedim(1, -1).numpy(), ["final"])["final"])
+    )
 
 
 def test_clip_has_the_blocks_that_it_has(clip, images) -> None:
