@@ -39,7 +39,8 @@ def validate(
 
     All data are SIMULATED. Every data set is a small file below OUT; stopped, the same command goes on from there, and more
     can be asked for later. Shows the rates without signal, or (of a calibration with dynamics: analyses/validate_dynamics.yaml) how often
-    each method tells a dynamic code from overlap; OUT/tables.md has all, OUT/calibration.nc the numbers.
+    each method tells a dynamic code from overlap, also drawn as OUT/classification.png; OUT/tables.md has all, OUT/calibration.nc the
+    numbers.
 
     Example: tempgen validate outputs/validate --short
     """

@@ -31,6 +31,8 @@ from tempgen.generalization.validation import (
     classification_table,
     markdown_table,
 )
+from tempgen.plots import save_figure
+from tempgen.plots.dynamics import plot_classification
 from tempgen.training.interruption import SIGNALS, Interruption, leave
 from tempgen.workflow.recording import Say
 from tempgen.workflow.validation_task import Task, read_outcomes, run_task
@@ -62,7 +64,8 @@ def run_validation(
     -------
     Dataset
         From `tempgen.generalization.validation.calibrate`, or `classification_rates` with ``config.dynamics``, along
-        ``condition``; also in ``calibration.nc``, all outcomes in ``outcomes.nc``, and the tables in ``tables.md``.
+        ``condition``; also in ``calibration.nc``, all outcomes in ``outcomes.nc``, and the tables in ``tables.md``;
+        with ``config.dynamics`` a figure of the rates as ``classification.png`` and ``.svg``.
 
     Raises
     ------
@@ -92,6 +95,8 @@ def run_validation(
     with whole_file(out / TABLES) as temporary:
         text = "\n\n".join(f"## {name}\n\n{markdown_table(table)}" for name, table in tables.items())
         temporary.write_text(text + "\n", encoding="utf-8")
+    if not of_tests:
+        save_figure(plot_classification(summary).figure, out / "classification")
     say(f"{out / CALIBRATION}: {len(tasks)} simulated data sets, {len(config.conditions)} conditions")
     return summary
 

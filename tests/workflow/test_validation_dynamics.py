@@ -51,6 +51,7 @@ def test_it_resumes_is_opened_and_writes_a_table(calibrated, monkeypatch):
     again = run_validation(config, folder, n_jobs=1, say=silent)
     assert again["right"].equals(summary["right"])
     assert open_calibration(folder)["hrf_error_s"].values.tolist() == [1.0, 1.0]
+    assert (folder / "classification.png").stat().st_size > 10_000
     assert "| static | separability | 1 |" in (folder / "tables.md").read_text(encoding="utf-8")
 
 
