@@ -58,9 +58,15 @@ def replace_folder(new: Path, path: Path) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Rename a folder out of the way, then delete it: whenever this is killed, nothing half deleted bears its name."""
+    """Rename a folder out of the way, then delete it: whenever this is killed, nothing half deleted bears its name.
+
+    One that is not there, or that another process removes, is left to itself.
+    """
+    if not path.exists():
+        return
     old = _beside(path)
-    os.rename(path, old)
+    with suppress(FileNotFoundError):
+        os.rename(path, old)
     shutil.rmtree(old, ignore_errors=True)
 
 

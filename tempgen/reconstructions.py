@@ -16,7 +16,6 @@ An unfinished store is ``NAME.partial``: its cells are marked done one by one, s
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 
 from tempgen._version import __version__
 from tempgen.errors import ResultsError
-from tempgen.files import replace_folder, whole_file, write_zarr
+from tempgen.files import remove_folder, replace_folder, whole_file, write_zarr
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -139,9 +138,10 @@ class ReconstructionWriter:
         writer = cls(path, frozenset(cells))
         plan = writer.partial / "plan.json"
         text = json.dumps({"recipe": recipe, "cells": sorted(map(list, cells))}, sort_keys=True)
-        if plan.is_file() and plan.read_text(encoding="utf-8") == text:
+        whole = plan.is_file() and (writer.partial / "store").is_dir()  # a killed `finish` leaves no store
+        if whole and plan.read_text(encoding="utf-8") == text:
             return writer
-        shutil.rmtree(writer.partial, ignore_errors=True)
+        remove_folder(writer.partial)
         (writer.partial / "done").mkdir(parents=True)
         n_trials = layout.sizes["trial"]
         shape = (
@@ -226,7 +226,7 @@ class ReconstructionWriter:
         if missing := self.missing:
             raise ResultsError(f"{len(missing)} cells of {self.path} are not written, e.g. {min(missing)}.")
         replace_folder(self.partial / "store", self.path)
-        shutil.rmtree(self.partial)
+        remove_folder(self.partial)
         return self.path
 
 

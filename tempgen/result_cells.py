@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tempgen.errors import ResultsError
-from tempgen.files import whole_file, write_zarr
+from tempgen.files import remove_folder, whole_file, write_zarr
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -63,17 +63,34 @@ class CellFiles:
         return self.folder / "layout.zarr"
 
     def plan(self) -> dict[str, Any] | None:
-        """What determines the scores that are there; None if nothing was begun or the file is damaged."""
+        """What determines the scores that are there; None if nothing was begun, or it is not known any more.
+
+        Where ``plan.json`` is damaged or gone, the layout of a result that says its recipe tells it too.
+        """
+        plan = _mapping(self._plan_text())
+        return self._plan_of_layout() if plan is None else plan
+
+    def _plan_text(self) -> str:
         try:
-            plan = json.loads(self._plan.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            return self._plan.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def _plan_of_layout(self) -> dict[str, Any] | None:
+        if not self.has_layout:
             return None
-        return plan if isinstance(plan, dict) else None
+        import xarray as xr
+
+        try:
+            with xr.open_zarr(self._layout, consolidated=False, chunks=None) as layout:
+                return _mapping(str(layout.attrs.get("recipe", "")))
+        except (OSError, KeyError, ValueError):  # damaged too
+            return None
 
     def begin(self, plan: Mapping[str, Any]) -> None:
-        """Say what determines the scores; all that begin must have the same plan."""
+        """Say what determines the scores, unless it is said; all that begin must have the same plan."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not self._plan.is_file():
+        if _mapping(self._plan_text()) is None:
             with whole_file(self._plan) as temporary:
                 temporary.write_text(json.dumps(plan, sort_keys=True), encoding="utf-8")
 
@@ -101,7 +118,7 @@ class CellFiles:
 
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
 
     @property
     def has_layout(self) -> bool:
@@ -169,3 +186,12 @@ class CellFiles:
                 values[places[LAGS[0]][train], places[LAGS[1]][test]] = part
             variables[name] = xr.Variable((*LAGS, *rest), values, described["attrs"]).transpose(*dims)
         return layout.assign(variables).assign_attrs(n_cells_there=len(read), n_cells=about["n_cells"])
+
+
+def _mapping(text: str) -> dict[str, Any] | None:
+    """A JSON object; None of a text that is none."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None

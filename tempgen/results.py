@@ -14,6 +14,8 @@
   trials with the current images permuted among the trials of a run, the same permutations in all cells. Older results have
   neither; nor has one without the target ``current``.
 - Coordinates of the trials (``subject``, ``session``, ``run``, ``image_id``, ``repetition``, ``onset_tr``) make any grouping one line.
+- ``n_repetitions`` (trial), of results of windows averaged over the presentations of an image: over how many. The trial's other
+  coordinates are those of the first.
 - ``signal`` (scalar): what was decoded, ``bold``, ``deconvolved`` activity or single-trial ``betas``. Older results lack it: BOLD.
 - Attributes say how the result was made; they are numbers and text, so that zarr and netCDF keep them.
 """
@@ -158,8 +160,9 @@ def describe_results(results: xr.Dataset) -> str:
             f"left out: {attrs['n_left_out_window']} whose windows leave their run, {attrs['n_left_out_image']} of images "
             "that occur in test runs",
             *(
-                [f"scored: {attrs['n_evaluated']} of the test trials, drawn at random, the same at every lag"]
+                [f"scored: {describe_scored(results)}"]
                 if attrs.get("n_evaluated", attrs["n_test"]) < attrs["n_test"]
+                or attrs.get("repetitions", "all") != "all"
                 else []
             ),
             *(
@@ -171,6 +174,21 @@ def describe_results(results: xr.Dataset) -> str:
             ),
         ]
     )
+
+
+def describe_scored(results: xr.Dataset) -> str:
+    """Which test trials a result or a store of reconstructions is of, and whether repeated images were averaged."""
+    attrs = results.attrs
+    n_scored, n_test = int(attrs.get("n_evaluated", attrs["n_test"])), int(attrs["n_test"])
+    if attrs.get("repetitions") == "one":
+        return f"one presentation of each of {n_scored} test images, drawn at random, the same at every lag"
+    if attrs.get("repetitions") == "average":
+        over = [int(n) for n in results["n_repetitions"].values]
+        counts = " to ".join(str(n) for n in dict.fromkeys((min(over), max(over))))
+        return f"{n_scored} test images, windows averaged over the presentations of each ({counts}) before decoding"
+    if n_scored < n_test:
+        return f"{n_scored} of the test trials, drawn at random, the same at every lag"
+    return f"{n_scored} test trials, each presentation of an image by itself"
 
 
 def recipe_of(results: xr.Dataset) -> Mapping[str, Any]:

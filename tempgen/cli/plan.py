@@ -36,7 +36,8 @@ def plan(
         typer.echo(study.summary())
         hours, flop = 0.0, 0.0
         for member in study.members():
-            made = plan_analysis(member.analysis.model_copy(), chosen)
+            trains = member.trained_in == member.analysis.output_folder
+            made = plan_analysis(member.analysis, chosen, trains=trains)
             hours, flop = hours + made.hours, flop + made.flop
             typer.echo(f"--- {member.label}\n{made.describe()}")
         typer.echo(f"all of the study: {flop / 1e12:,.4g} TFLOP, {hours:,.3g} hours on one {chosen.name}")

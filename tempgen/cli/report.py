@@ -14,13 +14,14 @@ def report(
         Path | None,
         typer.Argument(help="The file to write; default: report.html beside the result.", show_default=False),
     ] = None,
-    without_images: Annotated[
-        bool,
+    with_images: Annotated[
+        bool | None,
         typer.Option(
-            "--without-images",
-            help="Leave seen and reconstructed images out, which a dataset's terms may ask.",
+            "--with-images/--without-images",
+            help="Show seen and reconstructed images; default: of simulated subjects alone, as a dataset's terms may forbid it.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
 ) -> None:
     """Write a result as one HTML file to mail: figures, tables, verdicts, and how it was made.
 
@@ -28,4 +29,4 @@ def report(
     """
     from tempgen.workflow.report import write_report
 
-    write_report(results, out, with_images=not without_images, say=typer.echo)
+    write_report(results, out, with_images=with_images, say=typer.echo)

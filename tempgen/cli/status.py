@@ -31,7 +31,7 @@ def status(
     import sys
     import time
 
-    from tempgen.sweep.status import status_rows, status_table
+    from tempgen.sweep.status import GO_ON, status_rows, status_table
 
     folder = load(analysis, assignments).output_folder if folder is None else folder
     while True:
@@ -39,6 +39,6 @@ def status(
         if follow and sys.stdout.isatty():
             typer.echo("\033[2J\033[H", nl=False)  # an empty screen, from its top
         typer.echo(status_table(rows))
-        if not follow or not any(row.state in ("running", "queued") for row in rows):
+        if not follow or not any(row.state in GO_ON for row in rows):
             return
         time.sleep(every)

@@ -143,6 +143,23 @@ class Analysis(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _windows_of_betas(self) -> Self:
+        if self.signal.kind != "betas" or self.inputs.kind != "bold":
+            return self
+        window, n_components = self.window, self.signal.n_components
+        start_tr = 0 if window.start_tr is None and window.t0_s == 0 else window.start_tr
+        n_tr = window.n_tr if window.duration_s is None else 1  # its volumes are known with the TR
+        asked = () if start_tr is None else Window(start_tr, n_tr, tr_s=1.0).offsets(self.all_deltas)
+        if not asked or asked[0] < 0 or asked[-1] >= n_components:
+            raise ValueError(
+                f"signal.kind is betas ({self.signal.basis}): a trial has {n_components}, at volume {format_deltas(range(n_components))} "
+                "after its onset; "
+                + (f"volumes {format_deltas(asked)} were" if asked else f"window.t0_s: {window.t0_s:g} was")
+                + f" asked for. Set window.start_tr: 0, window.n_tr: {n_components}, training.deltas: 0 and evaluation.deltas: 0"
+            )
+        return self
+
     @property
     def output_folder(self) -> Path:
         """Where everything is written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -31,6 +31,14 @@ class EvaluationConfig(Section):
         ("previous", "current", "next"),
         min_length=1,
         description="Images that a reconstruction is compared with. Source: Dynadiff, Figure 4.",
+    )
+    repetitions: Literal["all", "one", "average"] = Field(
+        "all",
+        description=(
+            "Presentations of a test image: all, each scored by itself; one of them, drawn at random; or average: the windows of all "
+            "its test presentations, averaged at each lag before decoding, compared with the current image alone (targets: [current]). "
+            "Source: house choice; Dynadiff's tables have one, and average."
+        ),
     )
     suite: str | None = Field(
         None,
@@ -86,8 +94,8 @@ class EvaluationConfig(Section):
         None,
         ge=2,
         description=(
-            "Test trials that are reconstructed and scored, the same at every lag; null: all. For decoders that take "
-            "long for an image. Source: off unless given."
+            "Test trials (with repetitions other than all: images) that are reconstructed and scored, the same at every lag; null: all. "
+            "For decoders that take long for an image. Source: off unless given."
         ),
     )
     n_permutations: int = Field(
@@ -99,7 +107,9 @@ class EvaluationConfig(Section):
         ),
     )
     seed: int = Field(
-        0, ge=0, description="Seed of the choice of trials and of the permutations. Source: convention."
+        0,
+        ge=0,
+        description="Seed of the choice of trials, of one presentation an image and of the permutations. Source: convention.",
     )
     keep_reconstructions: int | str = Field(
         "none",
@@ -120,6 +130,22 @@ class EvaluationConfig(Section):
         if keep not in ("none", "all") and (isinstance(keep, str) or keep < 1):
             raise ValueError(f"write none, all, or of how many trials, at least 1; got {keep!r}")
         return keep
+
+    @model_validator(mode="before")
+    @classmethod
+    def _current_image_of_averages(cls, content: Any) -> Any:
+        if isinstance(content, dict) and content.get("repetitions") == "average" and "targets" not in content:
+            return {**content, "targets": ("current",)}
+        return content
+
+    @model_validator(mode="after")
+    def _no_neighbour_of_averages(self) -> Self:
+        if self.repetitions == "average" and self.targets != ("current",):
+            raise ValueError(
+                f"repetitions: average has no previous and no next image, since each presentation has its own: targets is "
+                f"[{', '.join(self.targets)}], write targets: [current] or leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _no_more_kept_than_scored(self) -> Self:

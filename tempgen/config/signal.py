@@ -62,6 +62,11 @@ class SignalConfig(Section):
         ),
     )
 
+    @property
+    def n_components(self) -> int:
+        """Betas of each trial, at as many volumes from its onset on."""
+        return 2 if self.basis == "early-late" else 1
+
     @model_validator(mode="after")
     def _no_unused_keys(self) -> Self:
         of_hrf, of_betas = ("hrf", "hrf_step_s", "duration_s"), ("method", "basis", "ridge_fraction")

@@ -134,7 +134,9 @@ class Study(Section):
         for variant, changes in (self.variants or {BASE: None}).items():
             for subject in self.subjects or (None,):
                 member = self._member(variant, changes or {}, subject)
-                members.append(replace(member, recording=self._recording(member, members)))
+                member = replace(member, recording=self._recording(member, members))
+                same = (one.trained_in for one in members if _same_decoders(one, member))
+                members.append(replace(member, trained_in=next(same, member.trained_in)))
         return members
 
     def _recording(self, member: Member, before: list[Member]) -> Path:
@@ -164,7 +166,7 @@ class Study(Section):
         parts = [_folder_name(variant)] if self.variants else []
         folder = self.output_folder.joinpath(*parts, f"subject-{subject}")
         named = {"name": "-".join([self.name, *parts, f"subject-{subject}"]), "folder": folder}
-        return Member(variant, subject, analysis.model_copy(update=named), own, folder)
+        return Member(variant, subject, analysis.model_copy(update=named), own, folder, folder)
 
     def summary(self) -> str:
         """One line for the terminal."""
@@ -189,6 +191,8 @@ class Member:
     recording : Path
         Folder of the store, which members with the same data section (and, unless they decode BOLD, the same signal and
         split) share.
+    trained_in : Path
+        Folder of the analysis that trains its decoders: its own, or that of one before it that differs in the evaluation alone.
     """
 
     variant: str
@@ -196,6 +200,7 @@ class Member:
     analysis: Analysis
     changes: Mapping[str, Any]
     recording: Path
+    trained_in: Path
 
     @property
     def label(self) -> str:
@@ -252,6 +257,16 @@ def _share_signal(one: Analysis, other: Analysis) -> bool:
     if one.signal.kind == "bold" or one.signal.kind != other.signal.kind:
         return True
     return one.signal == other.signal and one.split == other.split
+
+
+def _same_decoders(one: Member, other: Member) -> bool:
+    """Whether two members train the same decoders on the same trials, which follow from all of their lags."""
+    sections = ("data", "inputs", "window", "split", "signal", "decoder", "training")
+    return (
+        one.recording == other.recording
+        and one.analysis.all_deltas == other.analysis.all_deltas
+        and all(getattr(one.analysis, name) == getattr(other.analysis, name) for name in sections)
+    )
 
 
 def _dotted(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -30,7 +30,7 @@ from tempgen.data.preprocess import clean_run
 from tempgen.data.source import RunFile, Source
 from tempgen.data.store import describe_store, open_store, partial_folder, store_attrs
 from tempgen.errors import SourceDataError, StoreError
-from tempgen.files import replace_folder, whole_file, write_zarr
+from tempgen.files import remove_folder, replace_folder, whole_file, write_zarr
 
 IMAGES_PER_CHUNK = 64
 _RAW = {
@@ -114,7 +114,7 @@ def prepare_store(
     _keep_voxels(partial / "working", partial / "store", ~constant, shape=shape)
     _write_images(source, partial / "store", image_size)
     replace_folder(partial / "store", out)
-    shutil.rmtree(partial)
+    remove_folder(partial)
     say(f"{out}: {shape[0]} runs, {int((~constant).sum())} voxels, {len(source.trials)} trials")
     return out
 
@@ -148,7 +148,7 @@ def _open_partial(out: Path, recipe: Mapping[str, Any], say: Callable[[str], Non
     text = json.dumps({**recipe, "beside_bold": list(_RAW)}, sort_keys=True)
     if partial.exists() and not (plan.is_file() and plan.read_text(encoding="utf-8") == text):
         say(f"{partial} was begun with another recipe and starts anew")
-        shutil.rmtree(partial)
+        remove_folder(partial)
     (partial / "done").mkdir(parents=True, exist_ok=True)
     with whole_file(plan) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -9,20 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tempgen.config.decoder import DECODER_KINDS, RidgeConfig
-from tempgen.decoders.ridge import RidgeDecoder
-from tempgen.decoders.ridge_fit import VolumeReader
-from tempgen.decoders.ridge_prediction import predict_ridge_lags
-from tempgen.decoders.ridge_solver import fit_ridge_lags
-from tempgen.decoders.target_components import fit_component_lags, token_blocks
 from tempgen.decoders.targets import TargetSpec
 from tempgen.errors import DecoderError
 from tempgen.windows import Window
+
+if TYPE_CHECKING:
+    from tempgen.decoders.ridge import RidgeDecoder
+    from tempgen.decoders.ridge_fit import VolumeReader
 
 
 def fit_lags(
@@ -56,6 +55,10 @@ def fit_lags(
     (int, RidgeDecoder)
         Train lag and fitted decoder, in ascending order of the lag.
     """
+    from tempgen.decoders.ridge import RidgeDecoder
+    from tempgen.decoders.ridge_solver import fit_ridge_lags
+    from tempgen.decoders.target_components import fit_component_lags, token_blocks
+
     chosen: dict[str, Any] = {
         "alphas": config.alphas,
         "n_folds": config.n_folds,
@@ -94,6 +97,8 @@ def predict_lags(
     (int, int, array of float32, shape (n_trials, n_targets))
         Train lag, test lag, predictions.
     """
+    from tempgen.decoders.ridge_prediction import predict_ridge_lags
+
     fits = {delta: decoder.fit_ for delta, decoder in decoders.items()}
     yield from predict_ridge_lags(
         volume, fits, test_deltas=test_deltas, start_tr=start_tr, cells=cells, device=device
@@ -109,6 +114,8 @@ def load_decoder(folder: Path) -> Any:
         If the folder is no decoder's, or of a kind that this version does not know.
     """
     if decoder_kind(folder) == "ridge":
+        from tempgen.decoders.ridge import RidgeDecoder
+
         return RidgeDecoder.from_pretrained(folder)
     from tempgen.decoders.dynadiff import DynadiffDecoder
 

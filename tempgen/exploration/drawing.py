@@ -50,7 +50,14 @@ def draw_view(exploration: Exploration) -> Figure:
         _draw_matrix(right, exploration)
         words = _head(exploration, n_shown=len(table))
         bottom.suptitle(words, x=0.01, ha="left", fontsize=7.5)
-        _draw_trials(bottom.subplots(), table if pictures else table[:0], pictures, n_rows, chosen.target)
+        _draw_trials(
+            bottom.subplots(),
+            table if pictures else table[:0],
+            pictures,
+            n_rows,
+            chosen.target,
+            reconstructed=not exploration.decodes_labels,
+        )
     return figure
 
 
@@ -80,13 +87,26 @@ def _head(exploration: Exploration, *, n_shown: int) -> str:
     lag_s = float(exploration.results["lag_s"].sel(test_delta=test))
     n_trials = len(exploration.trials())
     which = f"trials {chosen.first + 1} to {chosen.first + n_shown} of {n_trials}" if n_trials else "no trial"
+    what = (
+        f"decoded label beside the {chosen.target} label"
+        if exploration.decodes_labels
+        else f"reconstruction with the {chosen.target} image"
+    )
     return (
         f"Trained at delta {train}, tested at delta {test} (window ends {lag_s:.1f} s after onset): {which}, {chosen.order}.\n"
-        f"Numbers: score of the reconstruction with the {chosen.target} image (framed), chance {exploration.chance():.3f}."
+        f"Numbers: score of the {what} (framed), chance {exploration.chance():.3f}."
     )
 
 
-def _draw_trials(ax: Axes, table: pd.DataFrame, pictures: list[Pictures], n_rows: int, framed: str) -> None:
+def _draw_trials(
+    ax: Axes,
+    table: pd.DataFrame,
+    pictures: list[Pictures],
+    n_rows: int,
+    framed: str,
+    *,
+    reconstructed: bool,
+) -> None:
     ax.set(xlim=(0, 9.6), ylim=(n_rows * 1.2, -0.15), aspect="equal")
     ax.axis("off")
     if not pictures:
@@ -99,10 +119,13 @@ def _draw_trials(ax: Axes, table: pd.DataFrame, pictures: list[Pictures], n_rows
             _tile(ax, one.seen[target], one.names[target], left + place * 1.05, top, colour)
             if row == 0:
                 ax.text(left + place * 1.05 + 0.5, -0.03, word, ha="center", va="bottom", fontsize=7)
-        _tile(ax, one.reconstruction, "not kept", left + 3.35, top, "0.8")
-        ax.text(left + 3.2 + 0.65, top + 1.02, f"{score:.3f}", ha="center", va="top", **STAMP_SETTINGS)
+        if reconstructed:
+            _tile(ax, one.reconstruction, "not kept", left + 3.35, top, "0.8")
+        under = 1.02 if reconstructed else 0.45
+        ax.text(left + 3.85, top + under, f"{score:.3f}", ha="center", va="top", **STAMP_SETTINGS)
         if row == 0:
-            ax.text(left + 3.85, -0.03, "reconstruction", ha="center", va="bottom", fontsize=7)
+            word = "reconstruction" if reconstructed else "score"
+            ax.text(left + 3.85, -0.03, word, ha="center", va="bottom", fontsize=7)
 
 
 def _tile(ax: Axes, image: Image | None, words: str, left: float, top: float, colour: str) -> None:

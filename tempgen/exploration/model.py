@@ -22,7 +22,7 @@ __all__ = ["PAGE", "Exploration"]
 
 PAGE = 6
 """Trials whose images are shown at a time. Source: house choice, what a laptop's screen holds beside the curves."""
-TRIAL_COLUMNS = ("session", "run", "onset_tr", "image_id", "repetition")
+TRIAL_COLUMNS = ("session", "run", "onset_tr", "image_id", "repetition", "n_repetitions")
 
 
 class Exploration:
@@ -80,6 +80,11 @@ class Exploration:
     def results(self) -> xr.Dataset:
         """Scores of the chosen result."""
         return self.entry.results
+
+    @property
+    def decodes_labels(self) -> bool:
+        """Whether the chosen result is of decoders that name one of a few labels, and make no image."""
+        return self.results.attrs.get("decoder_target") == "labels"
 
     @property
     def options(self) -> dict[str, list[str]]:
@@ -173,7 +178,7 @@ class Exploration:
         """Curves of the decoders that were scored, by ``general`` and ``specialized``: see `lag_curve`."""
         key = (self.selection.entry, self.selection.metric, self.selection.target)
         if key not in self._curves:
-            unit = "run" if self.results.attrs.get("decoder_target") == "labels" else "image_id"
+            unit = "run" if self.decodes_labels else "image_id"
             self._curves[key] = {
                 name: lag_curve(
                     self.results, key[1], decoder=name, target=key[2], n_draws=self.n_draws, unit=unit
@@ -220,8 +225,10 @@ class Exploration:
         scores = self.scores(cell)
         columns = {name: scores[name].to_numpy() for name in TRIAL_COLUMNS if name in scores.coords}
         table = pd.DataFrame({"score": scores.to_numpy().astype(float), **columns})
-        table = self.entry.images.with_neighbours(table) if {"run", "onset_tr"} <= set(columns) else table
         there = {"run", "onset_tr"} <= set(columns)
+        table = self.entry.images.with_neighbours(table) if there else table
+        if there and "n_repetitions" in columns:  # neighbours of the first presentation alone
+            table = table.assign(previous_image=-1, next_image=-1)
         table["kept"] = self.entry.images.is_kept(table, cell) if there else False
         shown = table["score"].notna()
         if self.selection.brushed is not None:
@@ -241,7 +248,8 @@ class Exploration:
         table = self.trials(cell).iloc[self.selection.first : self.selection.first + PAGE]
         if not {"previous_image", "image_id", "run"} <= set(table.columns):
             return table, []
-        return table, self.entry.images.pictures(table, cell)
+        what = "label" if self.decodes_labels else "image"
+        return table, self.entry.images.pictures(table, cell, what=what)
 
     def turn(self, pages: int) -> None:
         """Go some pages on or back, not beyond the ends."""

@@ -25,7 +25,14 @@ _STYLE = (
 )
 
 
-def trials_html(table: pd.DataFrame, pictures: list[Pictures], *, target: str, preview: bool = False) -> str:
+def trials_html(
+    table: pd.DataFrame,
+    pictures: list[Pictures],
+    *,
+    target: str,
+    preview: bool = False,
+    reconstructed: bool = True,
+) -> str:
     """A table with a row for each trial: the image before, the seen one, the next one, the reconstruction, the score.
 
     Parameters
@@ -38,10 +45,12 @@ def trials_html(table: pd.DataFrame, pictures: list[Pictures], *, target: str, p
         Whose image gets a frame in its colour: the one that the score is of.
     preview : bool
         Whether the cell is only looked at, not chosen: the table is paler.
+    reconstructed : bool
+        Whether decoders make images; else there is no column for them.
     """
     if table.empty:
         return "<p>No trial was scored here, or none of those selected.</p>"
-    heads = [*_WORDS.values(), "reconstruction", "score", "trial"]
+    heads = [*_WORDS.values(), *(["reconstruction"] if reconstructed else []), "score", "trial"]
     rows = [f"<tr>{''.join(f'<th>{word}</th>' for word in heads)}</tr>"]
     shown = pictures or [Pictures(dict.fromkeys(_WORDS), dict.fromkeys(_WORDS, "unknown"), None)] * len(table)
     for (_, trial), one in zip(table.iterrows(), shown, strict=True):
@@ -54,7 +63,8 @@ def trials_html(table: pd.DataFrame, pictures: list[Pictures], *, target: str, p
             )
             for name in _WORDS
         ]
-        cells.append(_tile(one.reconstruction, f"reconstruction of {one.names['current']}", "not kept"))
+        if reconstructed:
+            cells.append(_tile(one.reconstruction, f"reconstruction of {one.names['current']}", "not kept"))
         cells.append(f"<b>{trial['score']:.3f}</b>")
         cells.append(escape(_words_of(trial)).replace("\n", "<br>"))
         rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
@@ -84,6 +94,8 @@ def _tile(image: Image | None, title: str, words: str, *, frame: str | None = No
 
 def _words_of(trial: pd.Series) -> str:
     """Where a trial stands in the recording, in two lines, as far as the result says."""
+    if "n_repetitions" in trial:
+        return f"mean of {int(trial['n_repetitions'])} presentations"
     lines = ({"session": "session", "run": "run"}, {"onset_tr": "TR", "repetition": "repetition"})
     return "\n".join(
         ", ".join(f"{word} {int(trial[name])}" for name, word in names.items() if name in trial)

@@ -34,7 +34,8 @@ class Pictures:
     seen : mapping of {"previous", "current", "next"} to array of uint8, shape (row, column, 3), or None
         None where there is no such image, or nothing that holds it.
     names : mapping of the same keys to str
-        ``"image 33096"``, the name of a label, or ``"none"`` where no image came before or after.
+        ``"image 33096"``, the name of a label (``"label 3"`` where it is not known), or ``"none"`` where none came before or
+        after.
     reconstruction : array of uint8, shape (row, column, 3), or None
         None where it was not kept.
     """
@@ -90,7 +91,7 @@ class ShownImages:
         }
         return trials.assign(**columns)
 
-    def pictures(self, trials: pd.DataFrame, cell: tuple[int, int]) -> list[Pictures]:
+    def pictures(self, trials: pd.DataFrame, cell: tuple[int, int], *, what: str = "image") -> list[Pictures]:
         """Read the images of some trials.
 
         Parameters
@@ -99,6 +100,8 @@ class ShownImages:
             With the columns ``run``, ``onset_tr``, ``image_id`` and those of `with_neighbours`.
         cell : (train_delta, test_delta)
             Of the reconstructions.
+        what : str
+            What trials show, ``"image"`` or ``"label"``.
         """
         ids = np.unique(trials[list(COLUMN_OF.values())].to_numpy())
         images = self._seen(ids[ids >= 0])
@@ -107,7 +110,7 @@ class ShownImages:
         return [
             Pictures(
                 seen={target: images.get(int(row[column])) for target, column in COLUMN_OF.items()},
-                names={target: _name(int(row[column]), names) for target, column in COLUMN_OF.items()},
+                names={target: _name(int(row[column]), names, what) for target, column in COLUMN_OF.items()},
                 reconstruction=image,
             )
             for (_, row), image in zip(trials.iterrows(), reconstructed, strict=True)
@@ -174,7 +177,7 @@ def _positions(index: pd.Index, trials: pd.DataFrame) -> NDArray[np.intp]:
     return index.get_indexer(pd.MultiIndex.from_frame(trials[KEYS]))
 
 
-def _name(image_id: int, names: tuple[str, ...]) -> str:
+def _name(image_id: int, names: tuple[str, ...], what: str) -> str:
     if image_id < 0:
         return "none"
-    return names[image_id] if image_id < len(names) else f"image {image_id}"
+    return names[image_id] if image_id < len(names) else f"{what} {image_id}"

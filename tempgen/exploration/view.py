@@ -158,6 +158,7 @@ class ExplorationView(widgets.VBox):
                 self._menus[name].options = values
             self._menus[name].value = self._chosen(name)
         self._updating = False
+        self._only_kept.layout.display = "none" if self.exploration.decodes_labels else None
         self._show_trials()
 
     def _show_trials(self, cell: Cell | None = None) -> None:
@@ -165,7 +166,13 @@ class ExplorationView(widgets.VBox):
         exploration = self.exploration
         chosen = exploration.selection
         table, pictures = exploration.page(cell)
-        self._trials.value = trials_html(table, pictures, target=chosen.target, preview=cell is not None)
+        self._trials.value = trials_html(
+            table,
+            pictures,
+            target=chosen.target,
+            preview=cell is not None,
+            reconstructed=not exploration.decodes_labels,
+        )
         self._title.value = _title(exploration, cell or chosen.cell, preview=cell is not None)
 
     def _select(self, points: Any) -> None:

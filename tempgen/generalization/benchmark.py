@@ -1,7 +1,8 @@
 """Decoders side by side: our own scores with their uncertainty, and beside them what papers print, with how it was made.
 
-Published numbers are set beside results on the same recording alone. Beside simulated subjects they stand apart and are
-compared with nothing.
+Published numbers are compared with results on the same recording alone. Beside simulated subjects they stand apart and are
+compared with nothing. What was decoded (BOLD or betas, single presentations or their average) makes another task, and a table of
+its own.
 """
 
 from __future__ import annotations
@@ -19,10 +20,17 @@ from numpy.typing import NDArray
 from tempgen.errors import ResultsError
 from tempgen.generalization.study import StudyResults
 
-__all__ = ["benchmark_table", "protocol_table", "published_scores"]
+__all__ = ["benchmark_table", "benchmark_tables", "protocol_table", "published_scores"]
 
 _FILE = Path(__file__).with_name("published_scores.yaml")
 OURS = "this study"
+_SIGNALS = {"bold": "BOLD", "deconvolved": "deconvolved activity", "betas": "betas"}
+_REPETITIONS = {
+    "all": "each presentation by itself",
+    "one": "one presentation of each image",
+    "average": "presentations averaged",
+}
+_TABLES = ("single", "averaged", "deconvolved", "betas")
 
 
 def published_scores(table: str = "dynadiff") -> xr.Dataset:
@@ -71,6 +79,34 @@ def published_scores(table: str = "dynadiff") -> xr.Dataset:
     )
 
 
+def benchmark_tables(scores: xr.Dataset, *, published: xr.Dataset | None = None) -> dict[str, xr.Dataset]:
+    """A table for each kind of data that the variants decode.
+
+    Parameters
+    ----------
+    scores : Dataset
+        From `tempgen.generalization.variants.variant_scores`.
+    published : Dataset, optional
+        From `published_scores`: of single presentations of BOLD.
+
+    Returns
+    -------
+    dict of str to Dataset
+        Of ``"single"`` presentations (with the published scores), ``"averaged"`` ones, ``"deconvolved"`` activity and ``"betas"``
+        (each of either) those that are there, as `benchmark_table` gives them.
+    """
+    signal, averaged = scores["signal"].to_numpy(), scores["repetitions"].to_numpy() == "average"
+    kinds = np.where(signal == "bold", np.where(averaged, "averaged", "single"), signal)
+    return {
+        kind: benchmark_table(
+            scores.isel(variant=np.flatnonzero(kinds == kind)),
+            published=published if kind == "single" else None,
+        )
+        for kind in _TABLES
+        if kind in kinds
+    }
+
+
 def benchmark_table(scores: xr.Dataset, *, published: xr.Dataset | None = None) -> xr.Dataset:
     """Our decoders, and those of a paper below them, with the best of each metric marked.
 
@@ -85,10 +121,14 @@ def benchmark_table(scores: xr.Dataset, *, published: xr.Dataset | None = None) 
     -------
     Dataset, dims (row, metric)
         ``mean``, ``sem`` (NaN of published rows), ``best``: whether no other row that it is compared with is better. Coordinate
-        ``group`` (row): ``"this study"`` or the published table's title. Real data of the same recording are compared with the
-        published ones, except for metrics that are made otherwise (``not_compared``: by another network, or identification in
-        the other direction); simulated subjects and other recordings are not: attribute ``compared`` says so.
+        ``group`` (row): ``"this study"`` with what was decoded, or the published table's title; our rows of a group stand
+        together, those of different groups are not compared. Real data of the same recording are compared with the published
+        ones, except for metrics that are made otherwise (``not_compared``: by another network, or identification in the other
+        direction); simulated subjects and other recordings are not: attributes ``compared`` and ``other_recording`` say so.
     """
+    protocols = _protocols(scores)
+    scores = scores.isel(variant=sorted(range(len(protocols)), key=lambda k: protocols.index(protocols[k])))
+    groups = _protocols(scores)
     ours = scores[["mean", "sem"]].rename({"variant": "row"})
     ours = ours.drop_vars(
         [
@@ -97,8 +137,8 @@ def benchmark_table(scores: xr.Dataset, *, published: xr.Dataset | None = None) 
             if name not in ("row", "metric", "long_name", "direction", "fixed_chance")
         ]
     )
-    alone = published is None or _other_recording(scores.attrs, published.attrs)
-    groups = [OURS] * ours.sizes["row"]
+    elsewhere = published is not None and _other_recording(scores.attrs, published.attrs)
+    alone = elsewhere or len(set(groups)) > 1
     rows = ours
     if published is not None:
         theirs = published.reindex(metric=ours["metric"].values)
@@ -120,13 +160,26 @@ def benchmark_table(scores: xr.Dataset, *, published: xr.Dataset | None = None) 
         _best(rows["mean"].to_numpy(), np.full(len(groups), "all"), lower=lower),
     )
     attrs = {name: value for name, value in scores.attrs.items() if name != "interval"}
-    attrs["compared"] = "within each group" if alone and len(set(groups)) > 1 else "with all rows"
+    attrs["compared"] = "within each group" if alone else "with all rows"
+    attrs["other_recording"] = int(elsewhere)
     if published is not None:
         attrs["published_source"] = str(published.attrs["source"])
         attrs["not_compared"] = "" if alone else ", ".join(dict.fromkeys(apart.values()))
     return (
         rows.assign(best=(("row", "metric"), best)).assign_coords(group=("row", groups)).assign_attrs(attrs)
     )
+
+
+def _protocols(scores: xr.Dataset) -> list[str]:
+    """Of each variant ``"this study"`` and what it decodes, as far as is known."""
+    if "signal" not in scores.coords:
+        return [OURS] * scores.sizes["variant"]
+    pairs = zip(scores["signal"].values, scores["repetitions"].values, strict=True)
+    return [_protocol(str(signal), str(repetitions)) for signal, repetitions in pairs]
+
+
+def _protocol(signal: str, repetitions: str) -> str:
+    return f"{OURS}: {_SIGNALS[signal]}, {_REPETITIONS[repetitions]}"
 
 
 def _other_recording(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
@@ -172,16 +225,39 @@ def protocol_table(study: StudyResults, *, published: xr.Dataset | None = None) 
     Returns
     -------
     DataFrame
-        Index: what; columns ``"this study"`` and, if given, the published table's title. Where variants differ, all are named.
+        Index: what; columns ``"this study"`` (one for each kind of data that variants decode) and, if given, the published table's
+        title. Where variants differ, all are named.
     """
-    attrs = [study.result(*member).attrs for member in study.there]
-    tr_s = float(attrs[0]["tr_s"])
-    start_s = float(attrs[0]["start_tr"]) * tr_s
-    ours = {
+    by_protocol: dict[str, list[dict[str, Any]]] = {}
+    for member in study.there:
+        attrs = study.result(*member).attrs
+        protocol = _protocol(str(attrs.get("signal", "bold")), str(attrs.get("repetitions", "all")))
+        by_protocol.setdefault(protocol, []).append(attrs)
+    table = {
+        protocol if len(by_protocol) > 1 else OURS: _how_made(attrs, study)
+        for protocol, attrs in by_protocol.items()
+    }
+    if published is not None:
+        rows = next(iter(table.values()))
+        table[str(published.attrs["title"])] = {
+            name: str(published.attrs[f"protocol_{name}"]) for name in rows
+        }
+    return pd.DataFrame(table).rename_axis("protocol")
+
+
+def _how_made(attrs: list[dict[str, Any]], study: StudyResults) -> dict[str, str]:
+    """How results that decode the same kind of data were made."""
+    tr_s, repetitions = float(attrs[0]["tr_s"]), str(attrs[0].get("repetitions", "all"))
+    start_s, n_tr = float(attrs[0]["start_tr"]) * tr_s, _all(attrs, "n_tr")
+    betas = attrs[0].get("signal") == "betas"
+    trials = "images" if repetitions != "all" else "trials"
+    return {
         "recording": f"{_all(attrs, 'data_kind')} data, subjects {', '.join(study.subjects)}",
         "signal": _all(attrs, "signal"),
-        "window": f"{_all(attrs, 'n_tr')} TRs of {tr_s:.4g} s from {start_s:.4g} s after onset",
-        "test trials": f"{_all(attrs, 'split')} split: {_all(attrs, 'n_evaluated')} trials, each scored by itself",
+        "window": f"{n_tr} beta of each trial"
+        if betas
+        else f"{n_tr} TRs of {tr_s:.4g} s from {start_s:.4g} s after onset",
+        "test trials": f"{_all(attrs, 'split')} split: {_all(attrs, 'n_evaluated')} {trials}, {_REPETITIONS[repetitions]}",
         "image size of metrics": _all(attrs, "image_size"),
         "two-way identification": _all(attrs, "identification_direction"),
         "mIoU segmented by": _all(attrs, "networks"),
@@ -189,11 +265,6 @@ def protocol_table(study: StudyResults, *, published: xr.Dataset | None = None) 
         if len(study.subjects) > 1
         else "SE over images",
     }
-    table = {OURS: ours}
-    if published is not None:
-        theirs: Mapping[str, Any] = {name: published.attrs[f"protocol_{name}"] for name in ours}
-        table[str(published.attrs["title"])] = dict(theirs)
-    return pd.DataFrame(table).rename_axis("protocol")
 
 
 def _all(attrs: list[dict[str, Any]], name: str) -> str:

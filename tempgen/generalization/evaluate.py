@@ -23,6 +23,8 @@ from tempgen.windows import Window
 
 Cell = tuple[int, int]
 TRIAL_COORDS = ("session", "run", "image_id", "repetition", "onset_tr")
+AVERAGED = "n_repetitions"
+"""Coordinate of trials that are means over that many presentations of their image; the others are of the first."""
 
 
 def cells_to_score(
@@ -218,5 +220,5 @@ def lag_coords(
         "train_lag_s": ("train_delta", np.array([window.lag_s(delta) for delta in train_deltas]), lag),
         "lag_s": ("test_delta", np.array([window.lag_s(delta) for delta in test_deltas]), lag),
         "target": ("target", np.array(targets, dtype=object)),
-        **{name: ("trial", trials[name].to_numpy()) for name in TRIAL_COORDS},
+        **{name: ("trial", trials[name].to_numpy()) for name in (*TRIAL_COORDS, AVERAGED) if name in trials},
     }

@@ -45,8 +45,8 @@ def combine_groups(
     xarray.Dataset
         All variables of the results with the dims ``train_group`` and ``test_group`` in front. Coordinates beside those
         of a result: ``train_where`` and ``n_train`` (train_group), ``test_where`` and ``n_test`` (test_group),
-        ``in_test_group``. Attributes on which the results agree; where they differ, ``group_attrs`` holds each pair's
-        as JSON.
+        ``in_test_group``; averaged presentations have ``n_repetitions`` (test_group, trial). Attributes on which the
+        results agree; where they differ, ``group_attrs`` holds each pair's as JSON.
 
     Raises
     ------
@@ -95,6 +95,10 @@ def combine_groups(
         "n_test": ("test_group", member.sum(axis=1)),
         "in_test_group": (("test_group", "trial"), member),
     }
+    if "n_repetitions" in union:  # groups average other presentations
+        of_groups = [tables[first, test]["n_repetitions"] for test in test_groups]
+        counts = np.stack([one.reindex(union.index, fill_value=-1) for one in of_groups])
+        coords["n_repetitions"] = (("test_group", "trial"), counts)
     combined = combined.assign_coords(coords)
     combined = combined.transpose(*GROUP_DIMS, ...)
     combined.attrs = _attributes({pair: results[pair].attrs for pair in pairs})

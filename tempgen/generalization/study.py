@@ -22,6 +22,8 @@ __all__ = ["StudyResults", "open_study"]
 
 STUDY_FORMAT = 1
 """Changes when an older list of analyses can no longer be read."""
+UNCONFIRMED = "unconfirmed"
+"""Key of a listed analysis whose result was there before, of another analysis, and was not looked at since."""
 ONLY_VARIANT = "base"
 """Of a study without variants, and of a single result."""
 
@@ -144,7 +146,8 @@ def open_study(path: Path | str | xr.Dataset) -> StudyResults:
     Raises
     ------
     ResultsError
-        If there is nothing of the kind, another version wrote it, or no analysis of the study has a result.
+        If there is nothing of the kind, another version wrote it, or no analysis of the study has a result; or a run that was
+        to make other results of the same study again was stopped, so that old and new ones lie side by side.
     """
     if isinstance(path, xr.Dataset):
         member = (ONLY_VARIANT, str(path.attrs.get("subject", "1")))
@@ -159,10 +162,19 @@ def open_study(path: Path | str | xr.Dataset) -> StudyResults:
         found = content["study_format"]
         members = {(one["variant"], one["subject"]): path / one["folder"] for one in content["analyses"]}
         study = StudyResults(content["name"], content["reference"], members)
+        old = [
+            member for member, one in zip(members, content["analyses"], strict=True) if one.get(UNCONFIRMED)
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{listed} is no list of analyses of tempgen ({error!r}).") from error
     if found != STUDY_FORMAT:
         raise ResultsError(f"{listed} has format {found}, this version reads {STUDY_FORMAT}: run it again.")
     if not study.there:
         raise ResultsError(f"The study in {path} has no result yet: run it with 'tempgen run'.")
+    if old := [member for member in old if member in study.there]:
+        raise ResultsError(
+            f"{len(old)} of {len(study.there)} results of the study in {path} are of an earlier version of it: "
+            f"{'; '.join(f'{variant}, subject {subject}' for variant, subject in old)}. Make them again: 'tempgen run --overwrite' "
+            "goes on where it was stopped; or run the earlier analysis file, which keeps what is as it says."
+        )
     return study

@@ -24,9 +24,14 @@ def combine_results(results: Mapping[tuple[str, str], xr.Dataset]) -> xr.Dataset
         Ordinary results, at least one.
     """
     variants = list(dict.fromkeys(variant for variant, _ in results))
+    averaged = any("n_repetitions" in one.coords for one in results.values())
     by_variant = []
     for variant in variants:
-        rows = {subject: _countable(one) for (name, subject), one in results.items() if name == variant}
+        rows = {
+            subject: _countable(one, averaged=averaged)
+            for (name, subject), one in results.items()
+            if name == variant
+        }
         by_variant.append(_concat(rows.values(), list(rows), "subject"))
     whole = _concat(by_variant, variants, "variant")
     first = {
@@ -65,8 +70,13 @@ def shared_attrs(of_results: Mapping[tuple[str, str], Mapping[str, Any]]) -> dic
     }
 
 
-def _countable(result: xr.Dataset) -> xr.Dataset:
-    """A result whose trials and permutations are counted, so that those of another number can stand beside them."""
+def _countable(result: xr.Dataset, *, averaged: bool) -> xr.Dataset:
+    """A result whose trials and permutations are counted, so that those of another number can stand beside them.
+
+    Where some results average presentations, single trials say that they are means over one.
+    """
+    if averaged and "n_repetitions" not in result.coords:
+        result = result.assign_coords(n_repetitions=("trial", np.ones(result.sizes["trial"], dtype=np.int64)))
     own = result.drop_vars([name for name in _SECONDS if name in result.coords])
     # `subject` of the trials would be a dimension's name
     own = own.drop_vars([name for name in ("subject",) if name in own.coords])

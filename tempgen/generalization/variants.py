@@ -63,7 +63,7 @@ def variant_scores(
         ``mean`` over subjects of their means over trials, ``sem`` (over subjects; of a single subject over draws of its
         images), ``low`` and ``high`` (one SEM away; of a single subject the bootstrap interval), ``chance``; and
         ``subject_mean`` (variant, subject, metric). Coordinates ``n_tr``, ``duration_s`` and ``lag_s`` of the variants'
-        windows, ``long_name``, ``direction`` and ``fixed_chance`` of the metrics. NaN where nothing was scored.
+        windows, what they decode (``signal``, ``repetitions``), ``long_name``, ``direction`` and ``fixed_chance`` of the metrics. NaN where nothing was scored.
 
     Raises
     ------
@@ -267,6 +267,8 @@ def _coords(
         "n_tr": ("variant", n_tr),
         "duration_s": ("variant", np.multiply(n_tr, tr_s), {"units": "s"}),
         "lag_s": ("variant", np.multiply(end_tr, tr_s), {"units": "s"}),
+        "signal": ("variant", [str(one.attrs.get("signal", "bold")) for one in firsts]),
+        "repetitions": ("variant", [str(one.attrs.get("repetitions", "all")) for one in firsts]),
         "long_name": (
             "metric",
             [str(attrs.get("long_name", name)) for name, attrs in zip(metrics, of_metrics, strict=True)],

@@ -57,7 +57,7 @@ def plot_table(table: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     column_mm = min(_COLUMN_MM[1], (PAGE_MM - _NAME_MM - 2 * _EDGE_MM) / n_columns)
     width_mm = _NAME_MM + n_columns * column_mm + 2 * _EDGE_MM
     groups = [str(group) for group in table["group"].values]
-    several = len(set(groups)) > 1
+    named = set(groups) != {"this study"}
     with_sem = np.isfinite(table["sem"].to_numpy()).any(axis=1)
     headers = [
         fill(_header(table, k), int(column_mm / _MM_PER_LETTER), break_long_words=False)
@@ -71,7 +71,7 @@ def plot_table(table: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     height_mm = (
         2 * _EDGE_MM
         + _LINE_MM * (n_header + n_notes + 2)
-        + _ROW_MM * (n_rows + (len(set(groups)) if several else 0))
+        + _ROW_MM * (n_rows + (len(set(groups)) if named else 0))
         + _LINE_MM * int(with_sem.sum())
     )
     with figure_style():
@@ -99,7 +99,7 @@ def plot_table(table: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         _rule(ax, bottom_mm, width_mm, 0.5)
         y_mm = bottom_mm
         for row in range(n_rows):
-            if several and (row == 0 or groups[row] != groups[row - 1]):
+            if named and (row == 0 or groups[row] != groups[row - 1]):
                 if row:
                     _rule(ax, y_mm, width_mm, 0.5)
                 ax.text(
@@ -244,7 +244,7 @@ def _notes(table: xr.Dataset) -> list[str]:
         lines.append(f"Published scores: {attrs['published_source']}.")
     if attrs.get("not_compared"):
         lines.append(f"Compared within each group: {attrs['not_compared']}.")
-    if attrs["compared"] == "within each group":
+    if attrs.get("other_recording"):
         kind = str(attrs.get("data_kind", "")).capitalize()
         lines.append(f"{kind} data and published scores are of other recordings: they are not compared.")
     return lines

@@ -1,4 +1,4 @@
-"""SLURM, by exca over submitit: the only module that knows them. Submits tasks, and asks for all jobs by one squeue.
+"""SLURM, by exca over submitit: the only module that knows these. Submits tasks; what it asks is in :mod:`tempgen.sweep.squeue`.
 
 Neither accounting (sacct) nor a server is needed: that a job is over is seen by its absence from the queue, how it ended by
 the record that its task wrote.
@@ -6,7 +6,6 @@ the record that its task wrote.
 
 from __future__ import annotations
 
-import getpass
 import logging
 import pickle
 import shutil
@@ -24,10 +23,8 @@ from tempgen.config.launcher import LauncherConfig
 from tempgen.errors import SweepError
 from tempgen.sweep.pool import threads_of
 from tempgen.sweep.record import Record
+from tempgen.sweep.squeue import Job, queue, was_cancelled
 from tempgen.sweep.task import Task
-
-_ASK_S = 60.0
-"""Seconds after which a question to SLURM counts as unanswered."""
 
 
 class SlurmTask(pydantic.BaseModel):
@@ -56,22 +53,6 @@ class SlurmTask(pydantic.BaseModel):
 
         run_task(Record(Path(self.record)))
         return self.record
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job in SLURM's queue.
-
-    Attributes
-    ----------
-    state : str
-        SLURM's own word: ``PENDING``, ``RUNNING``, ``COMPLETING``...
-    left : str
-        Time to its limit, as SLURM writes it.
-    """
-
-    state: str
-    left: str
 
 
 @dataclass
@@ -261,25 +242,3 @@ def _job_id(submitted: SlurmTask) -> str:
         raise SweepError("exca keeps no folder for a job")
     with (folder / "job.pkl").open("rb") as file:
         return str(pickle.load(file).job_id)
-
-
-def queue() -> Mapping[str, Job] | None:
-    """Jobs of this user by id (``12`` or ``12_3``); None if SLURM does not answer now."""
-    command = ["squeue", "-h", "-r", "-u", getpass.getuser(), "-o", "%i|%T|%L"]
-    try:
-        listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_ASK_S)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    rows = (line.strip().split("|") for line in listed.stdout.splitlines())
-    return {row[0]: Job(row[1], row[2]) for row in rows if len(row) == 3}
-
-
-def was_cancelled(job_id: str) -> bool:
-    """Whether somebody cancelled a job, as far as SLURM still knows."""
-    try:
-        shown = subprocess.run(
-            ["scontrol", "-o", "show", "job", job_id], capture_output=True, text=True, timeout=_ASK_S
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return "JobState=CANCELLED" in shown.stdout and "Reason=DependencyNeverSatisfied" not in shown.stdout

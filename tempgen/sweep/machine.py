@@ -6,32 +6,28 @@ import os
 import subprocess
 from pathlib import Path
 
+from tempgen.sweep.cgroups import memory_room_bytes, quota_cores
+
 _GB = 1e9
 
 
 def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Cores that this process may use; at least one."""
+    quota = quota_cores()
+    n_allowed = len(os.sched_getaffinity(0))
+    return n_allowed if quota is None else max(1, min(n_allowed, int(quota)))
 
 
 def free_memory_gb() -> float:
-    """Memory (GB) that new processes can take: what the kernel offers, or less where a control group limits this one."""
+    """Memory (GB) that new processes can take: what the kernel offers, or less where control groups limit this one."""
     fields = dict(
         line.split(":", 1)
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         if ":" in line
     )
     free = int(fields["MemAvailable"].split()[0]) * 1024 / _GB
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        try:
-            room = int(Path(limit).read_text(encoding="ascii")) - int(Path(used).read_text(encoding="ascii"))
-        except (OSError, ValueError):  # no such group, or "max"
-            continue
-        free = min(free, max(0.0, room / _GB))
-    return free
+    room = memory_room_bytes()
+    return free if room is None else min(free, room / _GB)
 
 
 def gpu_names() -> list[str]:

@@ -1,9 +1,12 @@
-"""How far a sweep is: one row a task, read from the tasks' records and, where they have jobs, one squeue."""
+"""How far a sweep is: one row a task, read from the tasks' records and, where they have jobs, one squeue.
+
+Where SLURM does not answer, nothing is claimed of jobs that only it knows of: they are ``unknown`` until the next look.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -11,10 +14,13 @@ from typing import Any, Literal
 
 from tempgen.errors import SweepError
 from tempgen.sweep.record import Record
+from tempgen.sweep.squeue import queue
 from tempgen.sweep.task import Task
 
-State = Literal["done", "running", "queued", "waiting", "failed"]
-STATES: tuple[State, ...] = ("running", "queued", "waiting", "failed", "done")
+State = Literal["done", "running", "queued", "unknown", "waiting", "failed"]
+STATES: tuple[State, ...] = ("running", "queued", "unknown", "waiting", "failed", "done")
+GO_ON: tuple[State, ...] = ("running", "queued", "unknown")
+"""States that change by themselves."""
 SWEEP = "sweep"
 """Folder of the records, below that of an analysis."""
 
@@ -27,7 +33,7 @@ class Row:
     ----------
     task : Task
     state : str
-        ``waiting``: nothing will begin it before the sweep is started again.
+        ``waiting``: nothing will begin it before the sweep is started again. ``unknown``: it has a job, and SLURM does not answer.
     seconds : float or None
         That it took, or runs.
     left_s : float or None
@@ -73,10 +79,10 @@ def status_rows(folder: Path) -> list[Row]:
     """
     records = {record: record.task() for record in sweep_records(folder)}
     jobs = {record: job for record in records if (job := record.job()) is not None}
-    queue = _queue() if any(not record.is_done(records[record]) for record in jobs) else {}
+    listed = queue() if any(not record.is_done(records[record]) for record in jobs) else {}
     driven = {parent: _is_driven(parent) for parent in {record.folder.parent for record in records}}
     rows = [
-        _row(record, task, job=(queue or {}).get(jobs.get(record, "")), driven=driven[record.folder.parent])
+        _row(record, task, job=jobs.get(record), listed=listed, driven=driven[record.folder.parent])
         for record, task in records.items()
     ]
     took, place = _typical(rows), _places(list(records.values()))
@@ -108,7 +114,7 @@ def _number(name: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _row(record: Record, task: Task, *, job: Any, driven: bool) -> Row:
+def _row(record: Record, task: Task, *, job: str | None, listed: Collection[str] | None, driven: bool) -> Row:
     if record.is_done(task):
         done = record.done() or {}
         return Row(
@@ -124,22 +130,18 @@ def _row(record: Record, task: Task, *, job: Any, driven: bool) -> Row:
             note=f"{where}{str(holder.get('host', 'unknown')).split()[0]}",
         )
     failed = record.failed(task)
-    if job is not None:
-        note = f"job {record.job()}"
+    if job is not None and job in (listed or ()):
+        note = f"job {job}"
         return Row(task, "queued", note=note if failed is None else f"{note}; before: {failed['error']}")
     if driven and (failed is None or failed["stopped"]):
         return Row(task, "queued", note="" if failed is None else f"before: {failed['error']}")
+    if job is not None and listed is None and (failed is None or failed["stopped"]):
+        return Row(task, "unknown", note=f"job {job}: SLURM does not answer")
     if failed is not None:
         return Row(task, "failed", note=str(failed["error"]))
     if record.n_starts(task):
         return Row(task, "failed", note="ended without a word: killed, or its machine died")
     return Row(task, "waiting")
-
-
-def _queue() -> Mapping[str, Any]:
-    from tempgen.sweep.cluster import queue
-
-    return queue() or {}
 
 
 def _is_driven(folder: Path) -> bool:

@@ -99,8 +99,7 @@ class Checkpoints:
         TrainingError
             If they cannot be written.
         """
-        if self.best_folder(step).exists():  # a killed run was here
-            remove_folder(self.best_folder(step))
+        remove_folder(self.best_folder(step))  # of a killed run
         with self._written(self.best_folder(step), step) as temporary:
             write_tensors(temporary / WEIGHTS, weights)
 
@@ -162,8 +161,7 @@ class Checkpoints:
             Checkpoints whose files are not what was written.
         """
         if everything:
-            if self.folder.exists():
-                shutil.rmtree(self.folder)
+            remove_folder(self.folder)
             return []
         steps, best = self._numbered("step"), self._numbered("best")
         damaged = [path for path in (*steps.values(), *best.values()) if not _is_whole(path)]

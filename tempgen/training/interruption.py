@@ -13,6 +13,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """While it is entered, the first signal is kept in ``received``; a second one acts as usual.
 
+    One that nobody granted until the end acts then: see `leave`.
+
     Outside the main thread, where Python allows no handlers, signals act as usual.
     """
 
@@ -29,6 +31,8 @@ class Interruption:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._restore()
+        if self.received is not None and error is None:
+            leave(self.received)
 
     def _keep(self, number: int, frame: FrameType | None) -> None:
         self.received = number

@@ -41,6 +41,7 @@ def attributes_of(sets: TrialSets, *, n_evaluated: int) -> dict[str, Any]:
         "image_disjoint": int(sets.split.image_disjoint),
         **sets.split.counts,
         "n_evaluated": n_evaluated,
+        "repetitions": sets.analysis.evaluation.repetitions,
         "analysis": sets.analysis.model_dump_json(),
     }
 

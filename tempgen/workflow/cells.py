@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from tempgen.config.decoder import makes_images_by_diffusion
-from tempgen.data.window_dataset import WindowDataset
+from tempgen.data.repetitions import EvaluatedWindows
 from tempgen.decoders import area_average, load_decoder, predict_lags, reconstruct_lags, upsample_images
 from tempgen.generalization.evaluate import Cell, cells_to_score
 from tempgen.workflow.scoring import scored_size
@@ -32,7 +32,7 @@ def cells_of(sets: TrialSets, deltas: Sequence[int] | None = None) -> set[Cell]:
 def decoded_cells(
     sets: TrialSets,
     folders: Mapping[int, Path],
-    windows: WindowDataset,
+    windows: EvaluatedWindows,
     cells: Collection[Cell],
     *,
     desc: str,
@@ -43,7 +43,7 @@ def decoded_cells(
     ----------
     folders : mapping of int to Path
         Decoders by train lag.
-    windows : WindowDataset
+    windows : WindowDataset or AveragedWindows
         Of the trials to decode.
     cells : collection of (train_delta, test_delta)
     desc : str

@@ -12,12 +12,9 @@ Folders below the analysis' own::
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Mapping
 from itertools import product
-from pathlib import Path
 
 import xarray as xr
 
@@ -28,6 +25,7 @@ from tempgen.generalization.groups import combine_groups
 from tempgen.workflow.evaluation import evaluate_decoders
 from tempgen.workflow.places import Places
 from tempgen.workflow.recording import Say, prepare_recording
+from tempgen.workflow.shared_decoders import share_decoders
 from tempgen.workflow.training import train_decoders
 from tempgen.workflow.trial_sets import TrialSets
 
@@ -93,7 +91,7 @@ def cross_condition(
     results = {}
     for (train, test), part in tested.items():
         say(f"trained on {train}, test on {test}: {part.split.test_where or 'all trials'}")
-        _share_decoders(Places(trained[train]), Places(part), overwrite=overwrite)
+        share_decoders(Places(trained[train]), Places(part), overwrite=overwrite)
         results[train, test] = evaluate_decoders(part, store=store, say=say, overwrite=overwrite)
     return combine_groups(results, train_groups=train_groups, test_groups=groups)
 
@@ -124,18 +122,3 @@ def _part(analysis: Analysis, name: str, group: str, where: str | None, *, tests
     )
     place = folder / f"{'test' if tests else 'train'}-{group}"
     return analysis.model_copy(update={"folder": place, "name": f"{analysis.name}-{group}", "split": split})
-
-
-def _share_decoders(trained: Places, tested: Places, *, overwrite: bool) -> None:
-    """Let an evaluation find the decoders of its training: by a link, or by a copy where the file system has no links."""
-    theirs, ours = trained.decoder(0).parent.parent, tested.decoder(0).parent.parent
-    if ours.is_symlink() and not ours.exists():
-        ours.unlink()
-    if ours.exists() and (ours.is_symlink() or not overwrite):
-        return
-    ours.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(ours, ignore_errors=True)
-    try:
-        ours.symlink_to(Path(os.path.relpath(theirs, ours.parent)), target_is_directory=True)
-    except OSError:  # no right to make links, or a file system without them
-        shutil.copytree(theirs, ours)

@@ -64,7 +64,7 @@ class Variants:
         """The analysis with other values of some sections, in the folder of a control.
 
         Without others of ``training`` and ``evaluation`` it trains and tests at ``general_delta`` alone, and keeps neither
-        reconstructions nor permutations.
+        reconstructions nor permutations. It scores single presentations, which have neighbours, where the analysis averages them.
 
         Raises
         ------
@@ -82,6 +82,8 @@ class Variants:
                 "keep_reconstructions": "none",
             },
         }
+        if self.analysis.evaluation.repetitions == "average":
+            base["evaluation"]["repetitions"] = "all"
         update: dict[str, Any] = {}
         for section in {**base, **sections}:
             old = getattr(self.analysis, section)

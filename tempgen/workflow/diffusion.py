@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 from tempgen.config.decoder import RidgeConfig
 from tempgen.data.store import read_seen_images
 from tempgen.data.window_dataset import WindowDataset
+from tempgen.files import remove_folder
 from tempgen.workflow.backbones import check_training_device, encoded_seen_images, open_backbone
 from tempgen.workflow.places import Places
 from tempgen.workflow.processes import is_main_process, main_process_first
@@ -104,7 +104,7 @@ def train_dynadiff_lags(
         yield delta, DynadiffDecoder.from_module(module), {**start, "metrics": _metrics(outcome)}
         # the decoder is saved: of its training only the curves are kept
         if is_main_process():
-            shutil.rmtree(places.training(delta) / "checkpoints", ignore_errors=True)
+            remove_folder(places.training(delta) / "checkpoints")
 
 
 def recipe_of_run(folder: Path) -> dict[str, Any] | None:

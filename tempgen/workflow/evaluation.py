@@ -20,7 +20,7 @@ from tempgen.generalization.permutations import Permutations
 from tempgen.generalization.scorers import Scorer
 from tempgen.metrics import ImageScores
 from tempgen.reconstructions import ReconstructionWriter
-from tempgen.results import metrics_of, open_results, recipe_of, write_results
+from tempgen.results import describe_scored, metrics_of, open_results, recipe_of, write_results
 from tempgen.workflow.attributes import attributes_of
 from tempgen.workflow.cells import cells_of, decoded_cells
 from tempgen.workflow.permuted import permutations_of, permutations_recipe
@@ -35,6 +35,7 @@ from tempgen.workflow.trial_sets import TrialSets
 ELSEWHERE = {
     "train_deltas",
     "seed",
+    "repetitions",
     "max_trials",
     "suite",
     "metrics",
@@ -85,8 +86,10 @@ def evaluate_decoders(
     n_trials, n_cells = len(evaluation.trials), len(evaluation.cells)
     write_results(results, places.results)
     evaluation.done.remove()
-    of_all = f" of {int(sets.split.test.sum())}" if analysis.evaluation.max_trials is not None else ""
+    of_all = f" of {int(sets.split.test.sum())}" if n_trials < sets.split.test.sum() else ""
     say(f"{places.results}: {n_cells} cells, {n_trials}{of_all} test trials")
+    if analysis.evaluation.repetitions != "all":
+        say(f"  {describe_scored(results)}")
     for line in headline(results):
         say(f"  {line}")
     return open_results(places.results)
@@ -158,9 +161,12 @@ def evaluation_recipe(sets: TrialSets) -> dict[str, Any]:
         "permutations": permutations_recipe(_n_permutations(analysis), seed=analysis.evaluation.seed),
         **({"sampling": sampling} if (sampling := sampling_recipe(analysis.decoder)) else {}),
     }
-    if analysis.evaluation.max_trials is not None:
+    repetitions = analysis.evaluation.repetitions
+    if analysis.evaluation.max_trials is not None or repetitions != "all":
         chosen = np.flatnonzero(sets.evaluated()).tolist()
         recipe["evaluated"] = {"n_trials": len(chosen), "fingerprint": fingerprint(chosen)}
+        if repetitions != "all":
+            recipe["evaluated"]["repetitions"] = repetitions
     return recipe
 
 

@@ -66,7 +66,7 @@ def reconstruct_images(
         say(f"{path} is done")
         return open_reconstructions(path)
     folders = trained_deltas(analysis, sets)
-    windows = sets.windows_of(kept_trials(sets))
+    windows = sets.tested_windows(kept_trials(sets))
     for train, test, images in decoded_cells(sets, folders, windows, writer.missing, desc="reconstruct"):
         writer.write((train, test), images)
     writer.finish()
@@ -103,6 +103,7 @@ def begin_reconstructions(
         "trials": np.flatnonzero(trials).tolist(),
         "image_size": size,
         "sampling": sampling_recipe(analysis.decoder),
+        **({"repetitions": "average"} if analysis.evaluation.repetitions == "average" else {}),
     }
     if path.exists():
         made_with = json.loads(open_reconstructions(path).attrs["recipe"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from tempgen.config import Analysis
 from tempgen.config.recording import NSD_KEYS, PreprocessConfig
 from tempgen.data.source import Source
 from tempgen.data.store import open_store
+from tempgen.files import remove_folder
 from tempgen.workflow.places import Places, is_done
 
 Say = Callable[[str], None]
@@ -33,7 +33,7 @@ def simulate_recording(analysis: Analysis, *, say: Say = print, overwrite: bool 
         f"signal-to-noise ratio {config.snr:g}, {config.n_sessions} sessions"
     )
     if overwrite and analysis.data.path is None:
-        shutil.rmtree(places.dataset, ignore_errors=True)
+        remove_folder(places.dataset)
     simulate_nsd(places.dataset, config, subjects=(int(analysis.data.subject),))
 
 
@@ -108,19 +108,20 @@ def prepare_recording(
     Raises
     ------
     ConfigError
-        If a store made with another data section is there and ``overwrite`` is off.
+        If a store made with another data section, or of the signal with another recipe, is there and ``overwrite`` is off.
     """
     from tempgen.data.prepare import prepare_store
 
     places, recipe = Places(analysis), recording_recipe(analysis)
     if places.store.exists():
-        made_with = json.loads(open_store(places.store).attrs["recipe"])
+        store = open_store(places.store)
+        made_with = json.loads(store.attrs["recipe"])
         made_with.pop("recording", None)  # what the dataset held then; it may be gone by now
         if (
             is_done(made_with, recipe, what=places.store, overwrite=overwrite, remake="tempgen prepare")
             and not recheck
         ):
-            return _signal_of(analysis, open_store(places.store), say=say)
+            return _signal_of(analysis, store, say=say, overwrite=overwrite)
     preprocess = analysis.data.preprocess
     if analysis.data.source == "simulated":
         simulate_recording(analysis, say=say, overwrite=overwrite)
@@ -139,14 +140,14 @@ def prepare_recording(
         overwrite=overwrite,
         say=say,
     )
-    return _signal_of(analysis, open_store(places.store), say=say)
+    return _signal_of(analysis, open_store(places.store), say=say, overwrite=overwrite)
 
 
-def _signal_of(analysis: Analysis, store: xr.Dataset, *, say: Say) -> xr.Dataset:
+def _signal_of(analysis: Analysis, store: xr.Dataset, *, say: Say, overwrite: bool) -> xr.Dataset:
     """The store that is decoded, with motion if that is what decoders see."""
     from tempgen.workflow.signal import prepare_signal
 
-    return prepare_signal(analysis, _with_motion(analysis, store, say=say), say=say)
+    return prepare_signal(analysis, _with_motion(analysis, store, say=say), say=say, overwrite=overwrite)
 
 
 def _with_motion(analysis: Analysis, store: xr.Dataset, *, say: Say) -> xr.Dataset:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tempgen.errors import ConfigError
 from tempgen.metrics import ImageScores
 from tempgen.result_cells import Cell, CellFiles
 from tempgen.workflow.places import is_done
@@ -43,11 +44,22 @@ class ScoredCells:
         Raises
         ------
         ConfigError
-            If cells of another recipe are there and ``overwrite`` is off; with it they make room.
+            If cells of another recipe, or of one that is not known any more, are there and ``overwrite`` is off; with it
+            they make room.
         """
         files = CellFiles.of(results)
-        plan = files.plan()
-        if plan is None or not is_done(plan, recipe, what=files.folder, overwrite=overwrite, remake=remake):
+        cells = files.there()
+        plan = files.plan()  # read last: whoever wrote a cell meanwhile had written it before
+        if plan is None and cells and not overwrite:
+            raise ConfigError(
+                f"{files.folder} holds {len(cells)} scored cells, but {files.folder / 'plan.json'}, which says with what they were "
+                f"made, is damaged or gone. Bring it back from a copy, or score them again with '{remake} --overwrite'; until then "
+                "nothing is removed."
+            )
+        goes_on = plan is not None and is_done(
+            plan, recipe, what=files.folder, overwrite=overwrite, remake=remake
+        )
+        if not goes_on and (cells or plan is not None or files.has_layout):
             files.remove()
         files.begin(recipe)
         return cls(files)

@@ -18,6 +18,7 @@ from tempgen._version import __version__
 from tempgen.config.evaluation import EvaluationConfig
 from tempgen.errors import ResultsError
 from tempgen.generalization.evaluate import (
+    AVERAGED,
     TRIAL_COORDS,
     Cell,
     gather_scores,
@@ -70,7 +71,7 @@ def score_store(path: Path, *, options: ScoringOptions) -> xr.Dataset:
     )
     images = options.beside(_as_floats(store["seen"].to_numpy()), chosen)
     scorer = ImageScorer(suite=images, image_ids=store["image_of"].to_numpy())
-    targets = [name for name, column in _TARGETS.items() if column in trials]
+    targets = [name for name, column in _TARGETS.items() if column in trials and (trials[column] >= 0).any()]
     done = (
         None
         if out is None
@@ -159,7 +160,8 @@ def _trials(store: xr.Dataset, path: Path) -> pd.DataFrame:
             f"{path} lacks {', '.join(lacking)} of its trials, which a result names: make it with 'tempgen reconstruct', or "
             "score its images as a folder of pairs."
         )
-    columns = [*TRIAL_COORDS, *(name for name in _TARGETS.values() if name in store and name != "image_id")]
+    others = (AVERAGED, "previous_image", "next_image")
+    columns = [*TRIAL_COORDS, *(name for name in others if name in store)]
     trials = pd.DataFrame({name: store[name].to_numpy() for name in columns})
     shown = trials[[name for name in _TARGETS.values() if name in trials]].to_numpy()
     unknown = np.setdiff1d(shown[shown >= 0], store["image_of"].to_numpy())

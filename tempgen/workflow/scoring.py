@@ -128,7 +128,7 @@ def chosen_label_metric(sets: TrialSets) -> Metric:
     return next(iter(known.values()))
 
 
-_OF_IMAGES = ("suite", "identification", "segmentation", "device", "feature_cache")
+_OF_IMAGES = ("repetitions", "suite", "identification", "segmentation", "device", "feature_cache")
 
 
 def networks_device(sets: TrialSets, suite: Suite) -> str | None:
@@ -160,7 +160,8 @@ def shown_images(sets: TrialSets) -> pd.DataFrame:
     """Table of all test trials with the image of each and of its neighbours.
 
     Where the split keeps images apart, a neighbour that shows a trained image counts as none: its score would say
-    what the decoder has learned, not what it sees.
+    what the decoder has learned, not what it sees. An average over presentations has no neighbours; its row says in
+    ``n_repetitions`` over how many.
     """
     trials = trials_of(sets.store)
     table = trials[sets.split.test].copy()
@@ -168,6 +169,9 @@ def shown_images(sets: TrialSets) -> pd.DataFrame:
         trained = trials["image_id"][sets.split.train]
         for column in ("previous_image", "next_image"):
             table[column] = table[column].mask(table[column].isin(trained), -1)
+    if sets.analysis.evaluation.repetitions == "average":
+        n_presentations = table.groupby("image_id")["image_id"].transform("size")
+        table = table.assign(previous_image=-1, next_image=-1, n_repetitions=n_presentations)
     return table
 
 

@@ -26,14 +26,16 @@ from tempgen.data.deconvolution.transform import add_to_store, hrf_notes, voxel_
 from tempgen.data.store import open_store
 from tempgen.errors import ConfigError, StoreError
 from tempgen.files import replace_folder
-from tempgen.workflow.places import Places
+from tempgen.workflow.places import Places, is_done
 from tempgen.workflow.trial_sets import TrialSets
 
 Say = Callable[[str], None]
 
 
-def prepare_signal(analysis: Analysis, store: xr.Dataset, *, say: Say = print) -> xr.Dataset:
-    """Open the store that the analysis decodes, making it of the BOLD's if it is not there or was made otherwise.
+def prepare_signal(
+    analysis: Analysis, store: xr.Dataset, *, say: Say = print, overwrite: bool = False
+) -> xr.Dataset:
+    """Open the store that the analysis decodes, making it of the BOLD's if it is not there.
 
     HRFs, noise levels and ridge fractions come from the runs without any held-out trial; every run is then transformed by itself. So
     nothing of a test run reaches a training trial, nor the reverse but for these choices.
@@ -42,26 +44,32 @@ def prepare_signal(analysis: Analysis, store: xr.Dataset, *, say: Say = print) -
     ----------
     store : xarray.Dataset
         The analysis' store of BOLD.
+    overwrite : bool
+        Make one again that was made otherwise.
 
     Raises
     ------
     StoreError
         If every run holds trials that are kept for the test.
+    ConfigError
+        If one that was made otherwise (of other BOLD, on other runs, with other HRFs) is there and ``overwrite`` is off.
     """
     config = analysis.signal
     if config.kind == "bold":
         return store
     out, runs = Places(analysis).signal_store, training_runs(analysis, store)
     recipe = signal_recipe(config, store, runs)
-    if not (out.exists() and made_with(out) == recipe):
-        say(f"{config.kind} signal from {len(runs)} training runs: {out}")
+    if not out.exists() or not is_done(
+        made_with(out), recipe, what=out, overwrite=overwrite, remake="tempgen deconvolve"
+    ):
+        say(f"{config.kind} signal from {len(runs)} runs: {out}")
         make_signal_store(store, out, config, runs, say=say)
     signal = open_store(out)
     return signal.assign(motion=store["motion"]) if "motion" in store and "motion" not in signal else signal
 
 
 def training_runs(analysis: Analysis, store: xr.Dataset) -> list[int]:
-    """Runs of which no trial is kept for the test.
+    """Runs of which no trial is kept for the test; all runs where there are none and nothing is learned from them.
 
     Raises
     ------
@@ -70,12 +78,21 @@ def training_runs(analysis: Analysis, store: xr.Dataset) -> list[int]:
     """
     held_out = store["trial_run"].values[TrialSets.of(analysis, store).split.held_out]
     runs = np.setdiff1d(np.arange(store.sizes["run"]), held_out).tolist()
+    if not runs and not _learns(analysis.signal):
+        return list(range(store.sizes["run"]))
     if not runs:
         raise StoreError(
             f"signal.kind is {analysis.signal.kind}, whose HRFs are chosen on runs without test trials, and every run has some: split by "
-            "run (split.kind: time-resolved) or decode BOLD."
+            "run (split.kind: time-resolved), decode BOLD, or betas of which nothing is chosen (signal: {kind: betas, hrf: canonical})."
         )
     return runs
+
+
+def _learns(config: SignalConfig) -> bool:
+    """Whether runs determine how others are transformed; of given HRFs, duration and shrinkage they only say how well these fit."""
+    if config.kind != "betas" or config.duration_s == "estimated" or len(hrf_library(config)) > 1:
+        return True
+    return config.method == "ridge" and config.ridge_fraction is None
 
 
 def make_signal_store(

@@ -4,7 +4,7 @@ Folders below the study's::
 
     study.json                       which analyses there are
     recordings/SUBJECT/store.zarr    one for all variants whose data section is the same
-    VARIANT/SUBJECT/                 decoders and results of each
+    VARIANT/SUBJECT/                 decoders and results of each; a link to decoders that an earlier variant trained
     figures/                         of the notebook that the study names
 """
 
@@ -14,18 +14,25 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tempgen._version import __version__
+from tempgen.config import differences, fingerprint
 from tempgen.config.files import packaged_file
 from tempgen.config.study import Member, Study, load_study
 from tempgen.errors import TempgenError
 from tempgen.files import whole_file
-from tempgen.generalization.study import STUDY_FORMAT, StudyResults, open_study
-from tempgen.results import STUDY_FILE
+from tempgen.generalization.study import STUDY_FORMAT, UNCONFIRMED, StudyResults, open_study
+from tempgen.results import STUDY_FILE, open_results
 from tempgen.workflow.evaluation import evaluate_decoders
 from tempgen.workflow.figures import draw_notebook
+from tempgen.workflow.places import Places
 from tempgen.workflow.recording import Say, prepare_recording
+from tempgen.workflow.shared_decoders import find_decoders
 from tempgen.workflow.training import train_decoders
+
+_CHANGE_NO_RESULT = ("name", "folder", "figures")
+"""Keys of an analysis."""
 
 
 def run_study(
@@ -64,6 +71,7 @@ def run_study(
     for member in members:
         say(f"--- {member.label}")
         run_member(member, say=say, n_jobs=n_jobs, overwrite=overwrite)
+        _confirm(study, member)
     if with_figures and study.notebook is not None:
         draw_study(study, say=say, overwrite=overwrite)
     return open_study(study.output_folder)
@@ -81,6 +89,7 @@ def run_member(
             n_jobs=n_jobs,
             overwrite=overwrite,
         )
+        find_decoders(analysis, member.trained_in, overwrite=overwrite)
         train_decoders(analysis, analysis.fitted_deltas, store=store, say=say, overwrite=overwrite)
         evaluate_decoders(analysis, store=store, say=say, overwrite=overwrite)
     except TempgenError as error:
@@ -88,9 +97,14 @@ def run_member(
 
 
 def write_study(study: Study) -> Path:
-    """Write which analyses a study has, so that its folder can be opened, as soon as one has a result."""
-    path = study.output_folder / STUDY_FILE
-    content = {
+    """Write which analyses a study has, so that its folder can be opened, as soon as one has a result.
+
+    A result that another analysis made is marked, until `run_study` has kept it or made it again: a study of both is not
+    opened.
+    """
+    path, members = study.output_folder / STUDY_FILE, study.members()
+    listed = {(one["variant"], one["subject"]): one for one in _listed(path).get("analyses", ())}
+    content: dict[str, Any] = {
         "study_format": STUDY_FORMAT,
         "tempgen_version": __version__,
         "name": study.name,
@@ -103,10 +117,53 @@ def write_study(study: Study) -> Path:
                     os.path.relpath(member.analysis.output_folder, study.output_folder)
                 ).as_posix(),
                 "changes": dict(member.changes),
+                "analysis": fingerprint(_determines(member.analysis.model_dump(mode="json"))),
             }
-            for member in study.members()
+            for member in members
         ],
     }
+    for member, one in zip(members, content["analyses"], strict=True):
+        if _is_unconfirmed(member, one, listed.get((member.variant, member.subject), {})):
+            one[UNCONFIRMED] = True
+    return _write(path, content)
+
+
+def _confirm(study: Study, member: Member) -> None:
+    """Say that a result is of the analysis that the study lists."""
+    path = study.output_folder / STUDY_FILE
+    content = _listed(path)
+    for one in content["analyses"]:
+        if (one["variant"], one["subject"]) == (member.variant, member.subject):
+            one.pop(UNCONFIRMED, None)
+    _write(path, content)
+
+
+def _listed(path: Path) -> dict[str, Any]:
+    """The list of a study's analyses; empty if there is none yet, or it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _is_unconfirmed(member: Member, now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether a member's result is of another analysis than the list will say, as far as is known."""
+    results = Places(member.analysis).results
+    if not results.exists():
+        return False
+    if before.get("analysis") == now["analysis"]:
+        return bool(before.get(UNCONFIRMED))
+    made_with = json.loads(open_results(results).attrs.get("analysis", "{}"))
+    wanted = json.loads(member.analysis.model_dump_json())
+    return bool(differences(_determines(made_with), _determines(wanted)))
+
+
+def _determines(analysis: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in analysis.items() if key not in _CHANGE_NO_RESULT}
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> Path:
     text = json.dumps(content, indent=2, default=str) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return path  # figures are drawn again where the list is newer than they are

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import xarray as xr
 
 from tempgen.config import Analysis, differences
 from tempgen.config.files import validate
+from tempgen.config.signal import SignalConfig
 from tempgen.decoders import decoder_provenance
 from tempgen.errors import ConfigError, SweepError
 from tempgen.result_cells import CellFiles
@@ -57,11 +58,14 @@ class Part:
         Folder of its store, where several analyses share one; else the analysis' own.
     label : str
         Names it among others.
+    trained_in : Path, optional
+        Folder of the analysis that trains its decoders; its own unless given.
     """
 
     analysis: Analysis
     recording: Path | None = None
     label: str = ""
+    trained_in: Path | None = None
 
     @property
     def recorded(self) -> Analysis:
@@ -116,11 +120,8 @@ class Planned:
     other_code: bool = False
 
 
-# What workers call: plain values in, files out.
-
-
 def prepare(analysis: dict[str, Any], recording: str | None) -> None:
-    """Prepare the store of an analysis."""
+    """Prepare the store of an analysis; as the two below what workers call, with plain values."""
     _opened(analysis, recording)
 
 
@@ -140,9 +141,6 @@ def _opened(analysis: dict[str, Any], recording: str | None) -> tuple[Analysis, 
     loaded = validate(Analysis, analysis, origin="a task of the sweep")
     part = Part(loaded, None if recording is None else Path(recording))
     return loaded, part.open()
-
-
-# What the driver plans.
 
 
 def plan_recordings(parts: Sequence[Part], *, overwrite: bool = False) -> list[Planned]:
@@ -180,15 +178,20 @@ def _planned_recording(part: Part, places: Places, *, overwrite: bool) -> tuple[
     """Why a store is to be made, and what makes room for it; None if it is there."""
     if not places.store.exists():
         return "new", ()
-    if not places.signal_store.exists():
-        return f"new: {part.analysis.signal.kind}", ()
+    bold = replace(part, analysis=part.analysis.model_copy(update={"signal": SignalConfig()}))
+    own = (places.dataset,) if part.analysis.data.path is None else ()
+    stale: tuple[Path, ...] = (places.store, places.signal_store, *own)
     try:
-        part.open()
+        bold.open()
+        if not places.signal_store.exists():
+            return f"new: {part.analysis.signal.kind}", ()
+        if part.analysis.signal.kind != "bold":
+            stale = (places.signal_store,)
+            part.open()
     except ConfigError as error:
         if not overwrite:
             raise
-        own = [places.dataset] if part.analysis.data.path is None else []
-        return f"made again: {error}".splitlines()[0], (places.store, *own)
+        return f"made again: {error}".splitlines()[0], stale
     return None
 
 
@@ -253,7 +256,7 @@ def plan_evaluations(part: Part, sets: TrialSets) -> list[Planned]:
             recipe={**recipe, "row": delta, "code": code},
             makes=[files.path(cell) for cell in row],
             instead=places.results,
-            needs=[places.folder / SWEEP / f"train{delta:+03d}"],
+            needs=[(part.trained_in or places.folder) / SWEEP / f"train{delta:+03d}"],
         )
         made_with = there if there is not None else begun
         if made_with is None:

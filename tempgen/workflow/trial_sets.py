@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, overload
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,7 @@ from tempgen.config import Analysis
 from tempgen.config.decoder import training_recipe
 from tempgen.data.betas import refuse_volumes_without_betas
 from tempgen.data.decoder_inputs import DecoderInputs
+from tempgen.data.repetitions import AveragedWindows, EvaluatedWindows, evaluated_trials
 from tempgen.data.splits import Role, Split, split_trials
 from tempgen.data.store import has_images, label_names_of, trials_of
 from tempgen.data.window_dataset import WindowDataset
@@ -50,34 +51,41 @@ class TrialSets:
             with_images=has_images(store),
             label_names=label_names_of(store),
         )
+        if store.attrs.get("signal") == "betas":
+            split = _of_whole_runs(split, store["trial_run"].values)
         return cls(analysis, store, window, split, DecoderInputs.of(store, analysis.inputs))
 
-    def windows(self, role: Role) -> WindowDataset:
+    @overload
+    def windows(self, role: Literal["train"]) -> WindowDataset: ...
+
+    @overload
+    def windows(self, role: Literal["test"]) -> EvaluatedWindows: ...
+
+    def windows(self, role: Role) -> EvaluatedWindows:
         """Windows of the ``"train"`` trials, or of the ``"test"`` trials that are evaluated."""
-        return self.windows_of(self.split.train if role == "train" else self.evaluated())
+        if role == "train":
+            return self.windows_of(self.split.train)
+        return self.tested_windows(self.evaluated())
 
     def windows_of(self, trials: NDArray[np.bool_]) -> WindowDataset:
         """Windows of trials, array of bool (n_trials_of_store,)."""
         return WindowDataset(self.store, trials, self.window, self.inputs)
 
+    def tested_windows(self, evaluated: NDArray[np.bool_]) -> EvaluatedWindows:
+        """Windows to decode of evaluated trials, array of bool (n_trials_of_store,): theirs, or the mean of their image's."""
+        if self.analysis.evaluation.repetitions != "average":
+            return self.windows_of(evaluated)
+        image_ids = self._image_ids
+        presentations = self.split.test & np.isin(image_ids, image_ids[evaluated])
+        return AveragedWindows(self.windows_of(presentations), evaluated)
+
     def evaluated(self, n_trials: int | None = None) -> NDArray[np.bool_]:
-        """Test trials that are scored: all of them, or as many as ``evaluation.max_trials`` lets, drawn with its seed.
+        """Test trials that are scored, or at most ``n_trials`` of them: see `evaluated_trials`."""
+        return evaluated_trials(self._image_ids, self.split.test, self.analysis.evaluation, n_trials=n_trials)
 
-        Parameters
-        ----------
-        n_trials : int or None
-            That many of them; of two numbers, the larger one's trials contain the smaller one's.
-
-        Returns
-        -------
-        array of bool, shape (n_trials_of_store,)
-        """
-        config = self.analysis.evaluation
-        order = np.random.default_rng(config.seed).permutation(np.flatnonzero(self.split.test))
-        at_most = [n for n in (n_trials, config.max_trials) if n is not None]
-        chosen = np.zeros_like(self.split.test)
-        chosen[order[: min(at_most)] if at_most else order] = True
-        return chosen
+    @property
+    def _image_ids(self) -> NDArray[np.int64]:
+        return np.asarray(self.store["trial_image_id"].values)
 
     @property
     def predicts(self) -> str:
@@ -122,3 +130,9 @@ class TrialSets:
         recipe = self.recipe()
         split = {name: value for name, value in recipe["split"].items() if name != "test_where"}
         return {**recipe, "split": {**split, "trials": self.split.training_fingerprint}}
+
+
+def _of_whole_runs(split: Split, runs: NDArray[np.int64]) -> Split:
+    """The split with the volumes counted that betas were estimated from: all of their run."""
+    n_sharing = int(np.isin(runs[split.train], runs[split.test]).sum())
+    return replace(split, counts=split.counts | {"n_train_sharing_volumes": n_sharing})

@@ -33,7 +33,7 @@ from tempgen.generalization.validation import (
 )
 from tempgen.plots import save_figure
 from tempgen.plots.dynamics import plot_classification
-from tempgen.training.interruption import SIGNALS, Interruption, leave
+from tempgen.training.interruption import SIGNALS, Interruption
 from tempgen.workflow.recording import Say
 from tempgen.workflow.validation_task import Task, read_outcomes, run_task
 
@@ -96,7 +96,9 @@ def run_validation(
         text = "\n\n".join(f"## {name}\n\n{markdown_table(table)}" for name, table in tables.items())
         temporary.write_text(text + "\n", encoding="utf-8")
     if not of_tests:
-        save_figure(plot_classification(summary).figure, out / "classification")
+        figure = plot_classification(summary).get_figure(root=True)
+        if figure is not None:
+            save_figure(figure, out / "classification")
     say(f"{out / CALIBRATION}: {len(tasks)} simulated data sets, {len(config.conditions)} conditions")
     return summary
 
@@ -230,8 +232,6 @@ def _run(tasks: Sequence[Task], *, n_done: int, n_jobs: int | None) -> None:
                 bar.update()
                 if interruption.received is not None:
                     break
-    if interruption.received is not None:
-        leave(interruption.received)
 
 
 def _alone(tasks: Sequence[Task]) -> Generator[float, None, None]:

@@ -131,6 +131,42 @@ def test_value_that_cannot_work_is_refused_at_once(tmp_path, content, complaint)
         load_analysis(written(tmp_path, **content))
 
 
+BETAS = {"training": {"deltas": 0}, "window": {"start_tr": 0, "n_tr": 1}}
+EARLY_LATE = {"kind": "betas", "basis": "early-late"}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ({"window": {"start_tr": 0}}, r"volumes 0\.\.5 were asked for"),
+        ({"window": {"n_tr": 1}}, "t0_s: 3 was asked for"),
+        ({"window": {"start_tr": 1, "n_tr": 1}}, "volumes 1 were"),
+        ({"training": {"deltas": "-1..1"}}, r"volumes -1\.\.1 were"),
+        ({"evaluation": {"deltas": "0..3"}}, r"volumes 0\.\.3 were"),
+        ({"signal": EARLY_LATE, "window": {"start_tr": 0, "n_tr": 3}}, "window.n_tr: 2"),
+    ],
+)
+def test_windows_without_betas_are_refused_before_anything_is_estimated(tmp_path, content, complaint):
+    content = {"signal": {"kind": "betas"}, **BETAS, **content}
+    with pytest.raises(ConfigError, match=rf"signal\.kind is betas.*{complaint}"):
+        load_analysis(written(tmp_path, **content))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"window": {"t0_s": 0.0, "n_tr": 1}},
+        {"signal": EARLY_LATE, "window": {"start_tr": 0, "n_tr": 2}},
+        {"signal": EARLY_LATE, "training": {"deltas": "0..1"}},  # each by itself
+        {"inputs": {"kind": "motion"}, "window": {"n_tr": 6}},
+    ],
+)
+def test_windows_of_betas_are_read(tmp_path, content):
+    content = {"signal": {"kind": "betas"}, **BETAS, **content}
+    assert load_analysis(written(tmp_path, **content)).signal.kind == "betas"
+
+
 def test_overrides_win_over_the_file(tmp_path):
     path = written(tmp_path, split={"seed": 1}, training={"deltas": "0..2"})
     analysis = load_analysis(path, {"split.seed": 5, "training.deltas": "-2..13"})

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from tempgen.config.signal import SignalConfig
+from tempgen.data.betas.designs import COMPONENTS
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,8 @@ def test_a_negative_duration_is_refused():
 def test_an_unknown_word_for_a_duration_is_refused():
     with pytest.raises(ValidationError, match="estimated"):
         SignalConfig(kind="deconvolved", duration_s="guessed")
+
+
+@pytest.mark.parametrize("basis", COMPONENTS)
+def test_a_trial_has_a_beta_for_each_part_of_the_activity(basis):
+    assert SignalConfig(kind="betas", basis=basis).n_components == len(COMPONENTS[basis])

@@ -98,6 +98,29 @@ def test_a_signal_estimated_on_other_training_runs_has_a_store_of_its_own(tmp_pa
     ]
 
 
+def test_variants_that_differ_in_the_evaluation_alone_train_once(tmp_path):
+    betas = {"signal": {"kind": "betas"}, "window": {"start_tr": 0, "n_tr": 1}}
+    averaged = {"evaluation.repetitions": "average"}
+    changes = {
+        "single": None,
+        "averaged": averaged,
+        "betas": betas,
+        "betas averaged": {**betas, **averaged},
+        "later": {"evaluation.deltas": "0..3"},  # leaves fewer training trials
+        "small": {"decoder.target_size": 4},
+    }
+    base = {"training": {"deltas": 0}, "evaluation": {"deltas": 0}}
+    members = load_study(written(tmp_path, name="s", subjects=[1, 2], base=base, variants=changes)).members()
+    trained_in = {(one.variant, one.subject): one.trained_in.relative_to("outputs/s") for one in members}
+    assert [str(trained_in[variant, "2"]) for variant in changes] == [
+        *["single/subject-2"] * 2,
+        *["betas/subject-2"] * 2,
+        "later/subject-2",
+        "small/subject-2",
+    ]
+    assert len({one.recording for one in members}) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

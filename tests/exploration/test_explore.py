@@ -1,7 +1,8 @@
 """Without a notebook there is a figure."""
 
-from tempgen.exploration import explore, open_entries
+from tempgen.exploration import Entry, Exploration, ShownImages, explore, open_entries
 from tempgen.exploration.drawing import draw_view
+from tempgen.exploration.panel import trials_html
 from tests.exploration.conftest import planted_trials
 from tests.plots.conftest import text_faults  # noqa: F401  (a fixture)
 
@@ -28,6 +29,24 @@ def test_the_figure_shows_the_chosen_lag_and_no_word_leaves_it(exploration, text
     words = " ".join(text.get_text() for sub in figure.subfigs for text in sub.texts)
     words += " ".join(sub.get_suptitle() for sub in figure.subfigs)
     assert "tested at delta 3" in words
+    assert not text_faults(figure)
+
+
+def test_labels_are_named_and_no_reconstruction_is_missed(planted, text_faults):  # noqa: F811
+    results = planted.results.assign_attrs(decoder_target="labels")
+    labels = planted.results["image_id"].to_numpy() % 8
+    results = results.assign_coords(image_id=("trial", labels))
+    exploration = Exploration([Entry(planted.labels, results, ShownImages())], n_draws=50)
+    table, pictures = exploration.page()
+    assert pictures[0].names["current"] == f"label {labels[0]}"
+    page = trials_html(table, pictures, target="current", reconstructed=not exploration.decodes_labels)
+    assert "reconstruction" not in page
+    assert "label 1" in page
+    figure = draw_view(exploration)
+    words = " ".join(sub.get_suptitle() for sub in figure.subfigs)
+    words += " ".join(text.get_text() for ax in figure.subfigs[1].axes for text in ax.texts)
+    assert "decoded label beside the current label" in words
+    assert "reconstruction" not in words
     assert not text_faults(figure)
 
 

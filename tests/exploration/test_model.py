@@ -1,5 +1,7 @@
 """What is chosen and what follows from it, without a widget."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -157,3 +159,13 @@ def test_words_of_a_result_are_escaped(exploration):
     page = trials_html(table, pictures, target="current")
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_averaged_presentations_say_so_and_have_no_neighbours(planted):
+    counts = np.where(np.arange(planted.results.sizes["trial"]) % 2, 3, 2)
+    averaged = planted.results.assign_coords(n_repetitions=("trial", counts))
+    table, pictures = Exploration([replace(planted, results=averaged)], n_draws=50).page()
+    assert (table[["previous_image", "next_image"]] == -1).all(axis=None)
+    page = trials_html(table, pictures, target="current")
+    assert "mean of 2 presentations" in page
+    assert "mean of 3 presentations" in page

@@ -88,7 +88,12 @@ def table(n_rows=2) -> xr.Dataset:
         both.assign(best=(("row", "metric"), best))
         .assign_coords(group=("row", ["this study"] * 2 + ["NSD, published"] * 2))
         .assign_attrs(
-            ATTRS | {"compared": "within each group", "published_source": "A paper, arXiv:2505.14556"}
+            ATTRS
+            | {
+                "compared": "within each group",
+                "other_recording": 1,
+                "published_source": "A paper, arXiv:2505.14556",
+            }
         )
     )
 

@@ -206,12 +206,17 @@ def test_unfinished_result_shows_what_is_there_and_a_damaged_cell_is_scored_agai
     assert set(there.coords) == set(whole.coords)
 
     files = CellFiles.of(Places(analysis).results)
+    (files.folder / "plan.json").write_bytes(b'{"store": "\xff')  # the layout says it too
+    scored = files.path((0, 0)).stat().st_mtime_ns
     damaged = bytearray(files.path((0, 1)).read_bytes())
     damaged[len(damaged) // 2] ^= 0xFF
     files.path((0, 1)).write_bytes(bytes(damaged))
     files.path((0, -1)).write_bytes(b"")
     assert tempgen.open_results(analysis.folder).attrs["n_cells_there"] == 2
     assert "evaluate+00              2 of 4 cells are there" in describe_sweep([analysis], PROCESSES)
+    begin_evaluation(analysis, store=store)
+    assert files.path((0, 0)).stat().st_mtime_ns == scored
+    assert json.loads((files.folder / "plan.json").read_text()) == files.plan()
     assert sweep_analyses([analysis], PROCESSES, say=silent)
     result = tempgen.open_results(analysis.folder)
     xr.testing.assert_equal(result, whole)

@@ -257,6 +257,23 @@ def test_start_from_ridge_that_is_too_large_is_refused_before_images_are_encoded
     assert not Places(analysis).encoded.exists()
 
 
+def test_averaged_presentations_are_decoded_as_one_trial_of_the_image(either, tmp_path):
+    analysis, _ = either
+    keys = {"repetitions": "average", "targets": ("current",), "max_trials": 60, "keep_reconstructions": 4}
+    averaged = changed(analysis, evaluation={**keys, "train_deltas": (0,)}).model_copy(
+        update={"folder": tmp_path / "out"}
+    )
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "decoders").symlink_to(Places(analysis).folder / "decoders")
+    store = tempgen.open_store(Places(analysis).store)
+    results = evaluate_decoders(averaged, store=store, say=silent)
+    assert results.sizes["trial"] == len(np.unique(results["image_id"])) == 60
+    assert set(results["n_repetitions"].values) == {1, 2, 3}
+    assert results["pixcorr"].sel(train_delta=0, target="current").notnull().all()
+    kept = open_reconstructions(Places(averaged).reconstructions)
+    assert kept.sizes["trial"] == 4
+
+
 def test_reconstructions_beyond_the_bound_are_refused_with_a_number_that_fits(dynadiff):
     analysis, _ = dynadiff
     tight = changed(analysis, evaluation={"max_kept_gb": 1e-5, "keep_reconstructions": "all"})

@@ -15,6 +15,9 @@ from tempgen.results import export_netcdf, open_results, write_results
 from tempgen.workflow import Places, reconstruct_images
 from tempgen.workflow.controls import FILE
 from tempgen.workflow.report import write_report
+from tempgen.workflow.report.figures import matrix_section
+from tempgen.workflow.report.html import Section
+from tempgen.workflow.report.tables import summary_section
 from tests.workflow.conftest import changed, silent
 
 
@@ -114,6 +117,68 @@ def test_images_can_be_left_out(analysed, tmp_path):
     page = Page(write_report(analysed, tmp_path / "no.html", with_images=False, say=said.append))
     assert "Reconstructions" not in page.texts
     assert "MB" in said[0]
+
+
+@pytest.fixture
+def images_alone(monkeypatch):
+    """Reports without what is drawn of scores, which takes seconds."""
+    for name in ("curves_section", "targets_section"):
+        monkeypatch.setattr(f"tempgen.workflow.report.write.{name}", lambda results: ())
+    for name in ("summary_section", "matrix_section"):
+        monkeypatch.setattr(f"tempgen.workflow.report.write.{name}", lambda results: Section("Left out", ""))
+
+
+def test_images_of_people_and_places_are_shown_only_if_asked(analysed, tmp_path, images_alone):
+    folder = tmp_path / "real"
+    shutil.copytree(analysed, folder)
+    write_results(open_results(folder).assign_attrs(data_kind="real"), folder / "results.zarr")
+    said = []
+    assert "Reconstructions" not in Page(write_report(folder, say=said.append)).texts
+    assert "--with-images" in said[-1]
+    asked = CliRunner().invoke(app, ["report", str(folder), "--with-images"])
+    assert asked.exit_code == 0, asked.output
+    assert "its terms say" in asked.output
+    assert Page(folder / "report.html").texts.count("Reconstructions") == 2
+
+
+@pytest.mark.parametrize(("kind", "n_images"), [("real", 1), ("simulated", 3)])
+def test_faces_that_cannot_be_blurred_are_not_shown(
+    analysed, tmp_path, monkeypatch, images_alone, kind, n_images
+):
+    monkeypatch.setattr("tempgen.workflow.report.figures.can_blur_faces", lambda: False)
+    folder = tmp_path / kind
+    shutil.copytree(analysed, folder)
+    results = open_results(folder)
+    wished = json.loads(results.attrs["analysis"])
+    wished["figures"]["blur_faces"] = True
+    results = results.assign_attrs(data_kind=kind, analysis=json.dumps(wished))
+    write_results(results, folder / "results.zarr")
+    page = Page(write_report(folder, with_images=True, say=silent))
+    assert page.tags.count("img") == n_images  # simulated scenes have no faces
+    assert "OpenCV" in page.text
+
+
+def test_a_report_of_labels_speaks_of_labels(analysed, tmp_path):
+    results = open_results(analysed).assign_attrs(decoder_target="labels")
+    write_results(results, tmp_path / "results.zarr")
+    page = Page(write_report(tmp_path, say=silent))
+    assert "When can the label be decoded?" in page.texts
+    assert "Whose label is it?" in page.texts
+    assert "General decoder's labels compared with the label before" in page.text
+    assert "bootstrap interval over runs" in page.text
+
+    one_run = results.isel(trial=(results["run"] == results["run"][0]).to_numpy())
+    assert "all test trials are of one run" in summary_section(one_run).content
+
+
+def test_figures_of_many_metrics_fit_on_pages_of_paper(analysed):
+    results = open_results(analysed)
+    more = {
+        f"pixcorr{k}{suffix}": results[f"pixcorr{suffix}"] for k in range(9) for suffix in ("", "_chance")
+    }
+    of_ten = matrix_section(results.assign(more)).content
+    assert of_ten.count("<figure>") == 2  # of 6 and 4 panels
+    assert of_ten.count("Continued below.") == 1
 
 
 def test_text_of_a_result_is_escaped(analysed, tmp_path):

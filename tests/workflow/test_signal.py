@@ -15,6 +15,7 @@ from tempgen.decoders import decoder_provenance
 from tempgen.errors import ConfigError, StoreError
 from tempgen.workflow import Places, evaluate_decoders, prepare_recording, train_decoders
 from tempgen.workflow.signal import make_signal_store, prepare_signal, training_runs
+from tempgen.workflow.sweep_tasks import Part, plan_recordings
 from tests.workflow.conftest import changed, silent
 
 
@@ -59,13 +60,24 @@ def test_signal_is_made_once_and_again_only_with_another_recipe(own):
     n_said = len(said)
     assert prepare_recording(analysis, say=said.append).attrs["fingerprint"] == first
     assert len(said) == n_said
-    other = prepare_recording(with_signal(own, kind="deconvolved", hrf="canonical"), say=silent)
-    assert other.attrs["fingerprint"] != first
-    another_split = changed(analysis, split={"seed": 5})
-    assert prepare_recording(another_split, say=silent).attrs["fingerprint"] not in (
-        first,
-        other.attrs["fingerprint"],
-    )
+    another = with_signal(own, kind="deconvolved", hrf="canonical")
+    with pytest.raises(ConfigError, match=r"hrf\.name: .*canonical(.|\n)*tempgen deconvolve --overwrite"):
+        prepare_recording(another, say=silent)
+    with pytest.raises(ConfigError, match=r"runs: \[.*\] -> \["):
+        prepare_recording(changed(analysis, split={"seed": 5}), say=silent)
+    assert prepare_recording(analysis, say=silent).attrs["fingerprint"] == first  # nothing was lost
+    assert prepare_recording(another, say=silent, overwrite=True).attrs["fingerprint"] != first
+    assert prepare_recording(another, say=silent).attrs["fingerprint"] != first
+
+
+def test_sweep_makes_a_signal_again_and_keeps_the_bold(own):
+    made = [with_signal(own, kind="deconvolved", hrf=hrf) for hrf in ("canonical", "library")]
+    prepare_recording(made[0], say=silent)
+    assert plan_recordings([Part(made[0])]) == []
+    with pytest.raises(ConfigError, match="tempgen deconvolve --overwrite"):
+        plan_recordings([Part(made[1])])
+    (again,) = plan_recordings([Part(made[1])], overwrite=True)
+    assert again.stale == (Places(made[1]).signal_store,)
 
 
 def test_hrfs_come_from_the_runs_without_test_trials(own):

@@ -1,6 +1,9 @@
 """A study: its analyses, the stores that they share, and the results together."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ import tempgen
 from tempgen.config.study import load_study
 from tempgen.errors import ResultsError, TempgenError
 from tempgen.generalization.study import open_study
-from tempgen.workflow import run_analysis
+from tempgen.workflow import run_analysis, train_decoders
 from tempgen.workflow.study import run_study
 from tests.workflow.conftest import silent
 
@@ -87,6 +90,19 @@ def test_what_is_done_is_kept(results, path):
     assert sum("is done" in line for line in said) == 6
 
 
+def test_a_finished_study_is_looked_through_without_the_packages_that_make_it(results, path):
+    heavy = ("scipy.stats", "scipy.linalg", "sklearn", "torch", "matplotlib", "h5py", "nibabel", "exca")
+    program = (
+        "import sys\nfrom tempgen.cli import main\n"
+        f"sys.argv = ['tempgen', 'run', {str(path)!r}]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"print('imported:', *(name for name in {heavy} if name in sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1].strip() == "imported:"
+
+
 def test_the_command_runs_a_study(results):
     from tempgen.cli.app import app
 
@@ -144,6 +160,42 @@ def test_a_study_that_lacks_results_is_opened_with_those_that_are_there(results,
     study = open_study(tmp_path / "part")
     assert (study.variants, study.subjects) == (["6 TRs"], ["1"])
     assert "1 of 6 analyses have a result" in study.describe()
+
+
+def test_a_study_with_results_of_an_earlier_version_of_it_is_refused_until_all_are_made_again(
+    results, path, tmp_path, monkeypatch
+):
+    folder = tmp_path / "out"
+    shutil.copytree(path.parent / "out", folder)
+    later = load_study(path, {"folder": str(folder), "decoder.alphas": [10.0]})
+
+    def killed_at_the_second(analysis, *_, **__):
+        if analysis.data.subject == "2":
+            raise KeyboardInterrupt
+        return train_decoders(analysis, *_, **__)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tempgen.workflow.study.train_decoders", killed_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(later, say=silent, overwrite=True)
+    with pytest.raises(
+        ResultsError, match="5 of 6 results .* earlier version of it: 6 TRs, subject 2; 2 TRs"
+    ):
+        open_study(folder)
+    study = run_study(later, say=silent, overwrite=True)
+    assert len(study.there) == 6
+    listed = (folder / "study.json").stat().st_mtime_ns
+    run_study(later, say=silent)
+    assert (folder / "study.json").stat().st_mtime_ns == listed
+
+
+def test_a_change_that_no_score_depends_on_keeps_a_study_open(results, path, tmp_path):
+    folder = tmp_path / "out"
+    shutil.copytree(path.parent / "out", folder)
+    before = {found: found.stat().st_mtime_ns for found in folder.rglob("results.zarr")}
+    drawn = {"folder": str(folder), "subjects": "1,2", "figures.n_draws": 500, "evaluation.device": "cpu"}
+    assert len(run_study(load_study(path, drawn), say=silent).there) == 6
+    assert {found: found.stat().st_mtime_ns for found in folder.rglob("results.zarr")} == before
 
 
 def test_a_single_result_is_a_study_of_one(results):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FIGURES = {
     "window_duration": {"window_duration", "window_duration_by_lag", "window_duration_differences"},
     "ablations": {"ablations", "ablations_table"},
-    "benchmark_table": {"benchmark_table"},
+    "benchmark_table": {"benchmark_table_single", "benchmark_table_averaged", "benchmark_table_betas"},
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from tempgen.config.optimization import OptimizationConfig
 from tempgen.config.scenes_pretraining import ScenesPretraining
-from tempgen.files import whole_file
+from tempgen.files import remove_folder, whole_file
 from tempgen.training.loop import train
 from tempgen.training.outcome import TrainingOutcome
 from tempgen.training.scenes.pictures import Pictures, draw_masks, draw_pictures
@@ -97,7 +96,7 @@ class RunFolder:
             for stage in self.anew:
                 done_file(self.folder, stage).unlink(missing_ok=True)
             if self.anew & {*BEFORE_UNET, "unet"}:
-                shutil.rmtree(self.folder / "unet", ignore_errors=True)  # checkpoints, latents and tokens
+                remove_folder(self.folder / "unet")  # checkpoints, latents and tokens
 
     @cached_property
     def pictures(self) -> Pictures:

@@ -18,9 +18,17 @@ _SOLVE = 1.0
 """Operations for each penalty, in n^3. Source: 2/3 for the factor and its inverse (`inverse_cholesky_in_place`), 0.15 for five held-out
 folds, the rest passes over the matrix."""
 _VERSATILE = {"n_tokens": 257, "token_dim": 768, "step": 1.71e12, "unet": 0.818e12, "decode": 2.515e12}
-_VERSATILE_UNET = 859_500_000
+_VERSATILE_UNET = 859_520_964
 """Tokens and operations of the paper's backbone at full size: a training step's UNet forward and backward, one UNet call,
 one image of the VAE; and the UNet's parameters. Source: counted by torch's flop counter on meta tensors, batch 1."""
+_VERSATILE_ADAPTER = {
+    "none": 0,
+    "cross-attention-lora": 99_456,
+    "linear-lora": 426_496,
+    "cross-attention-full": 43_962_560,
+    "full": _VERSATILE_UNET,
+}
+"""Parameters of the paper's backbone that an adapter trains; of low-rank updates for each rank. Source: counted on meta tensors."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,8 @@ class DecoderCost:
     disk_bytes : int
         Of one decoder.
     memory_bytes : int
-        Peak of a training, beside the library itself; of Dynadiff weights, gradients and moments without activations.
+        Peak of a training, beside the library itself; of Dynadiff weights (brain module, UNet and its adapter), gradients and
+        moments without activations.
     train_flop, products_flop : float
         Operations of one training, and how many of these are plain products of large matrices.
     """
@@ -109,16 +118,19 @@ def dynadiff_cost(
         )
         with FlopCounterMode(display=False) as counter:
             module(torch.zeros(1, window.n_tr, size.n_voxels), "subject").sum().backward()
-    n_brain = sum(parameter.numel() for parameter in module.parameters())
+    n_adapter, n_null = _n_adapter(config), n_tokens * token_dim
+    n_saved = sum(parameter.numel() for parameter in module.parameters()) + n_adapter + n_null
+    n_trained = n_saved if config.null_embedding == "learned" else n_saved - n_null
     unet, n_unet = _unet_step(config)
+    n_frozen = n_unet if config.adapter.is_lora else n_unet - n_adapter
     n_samples = config.optimization.n_steps * config.optimization.batch_size
     n_copies = 4 + (config.optimization.ema_decay is not None)  # weights, gradients, two moments
     halves = on_gpu and config.optimization.mixed_precision != "no"  # on a CPU weights stay float32
     flop = n_samples * (unet + counter.get_total_flops())
     return DecoderCost(
-        n_parameters=n_brain,
-        disk_bytes=_FLOAT * n_brain,
-        memory_bytes=_FLOAT * n_copies * n_brain + (2 if halves else _FLOAT) * n_unet,
+        n_parameters=n_trained,
+        disk_bytes=_FLOAT * n_saved,
+        memory_bytes=_FLOAT * n_copies * n_trained + (2 if halves else _FLOAT) * n_frozen,
         train_flop=flop,
         products_flop=flop,
     )
@@ -149,6 +161,18 @@ def _unet_step(config: DynadiffConfig) -> tuple[float, int]:
         return float(_VERSATILE["step"]), _VERSATILE_UNET
     backbone = _packaged(config)
     return _counted(backbone, backward=True), sum(p.numel() for p in backbone.unet.parameters())
+
+
+def _n_adapter(config: DynadiffConfig) -> int:
+    """Parameters of the UNet, or beside its own, that are trained."""
+    adapter = config.adapter
+    if config.backbone == "versatile-diffusion":
+        return _VERSATILE_ADAPTER[adapter.kind] * (adapter.rank if adapter.is_lora else 1)
+    from tempgen.models.adapters import add_adapter
+
+    unet = _packaged(config).unet
+    names = set(add_adapter(unet, adapter))
+    return sum(parameter.numel() for name, parameter in unet.named_parameters() if name in names)
 
 
 def _packaged(config: RidgeConfig | DynadiffConfig) -> Any:

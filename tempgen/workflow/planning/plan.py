@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tempgen.config import Analysis
 from tempgen.config.decoder import RidgeConfig, makes_images_by_diffusion
+from tempgen.data.repetitions import evaluated_trials
 from tempgen.data.splits import Split, split_trials
 from tempgen.windows import Window
 from tempgen.workflow.planning.costs import DecoderCost, dynadiff_cost, image_cost, ridge_cost
@@ -115,9 +116,8 @@ class Plan:
     @property
     def n_scored(self) -> int:
         """Test trials that are reconstructed at each cell."""
-        most = self.analysis.evaluation.max_trials
-        n_test = int(self.split.counts["n_test"])
-        return n_test if most is None else min(most, n_test)
+        image_ids = self.size.trials["image_id"].to_numpy()
+        return int(evaluated_trials(image_ids, self.split.test, self.analysis.evaluation).sum())
 
     def cautions(self) -> list[str]:
         """What will not go well."""
@@ -133,7 +133,7 @@ class Plan:
         return found
 
 
-def plan_analysis(analysis: Analysis, device: Device) -> Plan:
+def plan_analysis(analysis: Analysis, device: Device, *, trains: bool = True) -> Plan:
     """Plan an analysis; nothing is simulated, prepared, trained or written.
 
     Trials and split are those of the analysis where its recording is there (or can be drawn: simulated subjects), and those of
@@ -145,6 +145,8 @@ def plan_analysis(analysis: Analysis, device: Device) -> Plan:
     analysis : Analysis
     device : Device
         From `get_device`.
+    trains : bool
+        Whether it trains its decoders itself; off: another analysis does, and their hours and bytes are counted there.
 
     Raises
     ------
@@ -179,7 +181,7 @@ def plan_analysis(analysis: Analysis, device: Device) -> Plan:
     tasks = (
         Task(
             "train all lags" if config.kind == "ridge" else "train one lag",
-            1 if config.kind == "ridge" else len(deltas),
+            0 if not trains else 1 if config.kind == "ridge" else len(deltas),
             cost.memory_bytes,
             cost.train_flop,
             training,
@@ -194,7 +196,7 @@ def plan_analysis(analysis: Analysis, device: Device) -> Plan:
     )
     disk = {
         "store": size.store_bytes,
-        "decoders": cost.disk_bytes * len(deltas),
+        "decoders": cost.disk_bytes * len(deltas) if trains else 0,
         "reconstructions": _kept_bytes(analysis, unfinished),
     }
     return Plan(analysis, size, split, window, device, cost, disk, tasks)

@@ -114,9 +114,9 @@ def table_html(
     return f'<div class="wide"><table>{header}<tbody>{body}</tbody></table></div>'
 
 
-def details(summary: str, text: str) -> str:
-    """Preformatted text behind a word to click on."""
-    return f"<details><summary>{escape(summary)}</summary><pre>{escape(text)}</pre></details>"
+def details(summary: str, text: str, *, opened: bool = False) -> str:
+    """Preformatted text behind a word to click on; what is not opened is not printed."""
+    return f"<details{' open' if opened else ''}><summary>{escape(summary)}</summary><pre>{escape(text)}</pre></details>"
 
 
 def _cell(text: str, kind: str) -> str:

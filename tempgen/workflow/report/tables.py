@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,7 @@ _MADE = {
     "n_train": "training trials",
     "n_test": "test trials",
     "n_evaluated": "test trials scored",
+    "repetitions": "presentations of a test image",
     "n_test_runs": "test runs",
     "n_left_out_window": "left out: window leaves its run",
     "n_left_out_image": "left out: image occurs in test runs",
@@ -59,15 +60,17 @@ _MADE = {
     "native_tr_s": "TR of the acquisition (s)",
     "tempgen_version": "made with tempgen",
 }
+_YES_OR_NO = ("image_disjoint",)
 
 
 def summary_section(results: xr.Dataset) -> Section:
     """Peak, onset, fall, width, gain and the shape of the matrix, with their intervals."""
-    heading = "Summary"
+    heading, unit = "Summary", unit_of(results)
+    if unit == "run" and "run" in results.coords and np.unique(results["run"]).size == 1:
+        words = "There is no summary: all test trials are of one run, which says nothing of others (split.n_test_runs)."
+        return Section(heading, paragraphs([words]))
     try:
-        table = summary_table(
-            results, target=main_target(results), resampling=Resampling(unit=unit_of(results))
-        )
+        table = summary_table(results, target=main_target(results), resampling=Resampling(unit=unit))
     except ResultsError as error:
         return Section(heading, paragraphs([f"There is no summary: {error}"]))
     records = table.reset_index().to_dict("records")
@@ -79,10 +82,10 @@ def summary_section(results: xr.Dataset) -> Section:
         ]
         for row in records
     ]
-    notes = [f"{row['metric']}, {row['decoder']}: {row['notes']}" for row in records if row["notes"]]
+    notes = _notes(records)
     resolution_s = float(table["resolution_s"].iloc[0])
     words = (
-        f"Below each number its 95 % bootstrap interval over {'runs' if unit_of(results) == 'run' else 'images'}, given these trained decoders "
+        f"Below each number its 95 % bootstrap interval over {'runs' if unit == 'run' else 'images'}, given these trained decoders "
         f"and this split. Latencies run from image onset to the window's end, in steps of {resolution_s:.2f} s, the finest that the "
         "acquisition allows. The dynamics and symmetry indices are of the whole matrix."
     )
@@ -91,8 +94,20 @@ def summary_section(results: xr.Dataset) -> Section:
     heads, rows = [heads[k] for k in told], [[row[k] for k in told] for row in rows]
     content = table_html(heads, rows, kinds=dict.fromkeys(_SUMMARY, "range")) + paragraphs([words])
     return Section(
-        heading, content + (details("What is missing, and why", "\n".join(notes)) if notes else "")
+        heading,
+        content + (details("What is missing, and why", "\n".join(notes), opened=True) if notes else ""),
     )
+
+
+def _notes(rows: Sequence[Mapping[Hashable, Any]]) -> list[str]:
+    """What is missing of which metrics and decoders, each reason once."""
+    of: dict[str, list[str]] = {}
+    for row in rows:
+        for note in filter(None, str(row["notes"]).split("; ")):
+            of.setdefault(note, []).append(f"{row['metric']} ({row['decoder']})")
+    return [
+        f"{note}\n  {'all' if len(whose) == len(rows) else ', '.join(whose)}" for note, whose in of.items()
+    ]
 
 
 def _summary_cells(row: Mapping[Hashable, Any]) -> Iterator[str]:
@@ -131,7 +146,9 @@ def making_section(results: xr.Dataset) -> Section:
     """How the result was made: data, window, split, decoder, metrics with their chance levels, versions, recipe."""
     attrs = results.attrs
     notes = {name: name.removeprefix("note_") for name in attrs if name.startswith("note_")}
-    made = [[words, _plain(attrs[name])] for name, words in (_MADE | notes).items() if name in attrs]
+    plain = attrs | {name: "yes" if attrs[name] else "no" for name in _YES_OR_NO if name in attrs}
+    plain["window"] = str(attrs.get("window", "")).removeprefix("window: ")
+    made = [[words, _plain(plain[name])] for name, words in (_MADE | notes).items() if name in attrs]
     metrics = [_metric_row(results, metric) for metric in metrics_of(results)]
     heads = ["metric", "chance", "better", "what it is", "source"]
     content = (

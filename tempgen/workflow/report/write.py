@@ -27,7 +27,7 @@ NAME = "report.html"
 
 
 def write_report(
-    results: Path | str, out: Path | str | None = None, *, with_images: bool = True, say: Say = print
+    results: Path | str, out: Path | str | None = None, *, with_images: bool | None = None, say: Say = print
 ) -> Path:
     """Write one self-contained HTML file about a result, to be read, printed and mailed.
 
@@ -37,8 +37,9 @@ def write_report(
         What `tempgen.open_results` takes; reconstructions and controls' verdicts are found beside it.
     out : Path or str, optional
         The file; by default ``report.html`` beside a result, ``NAME.html`` beside a netCDF file ``NAME.nc``.
-    with_images : bool
-        Whether seen and reconstructed images are shown. The terms of a dataset may forbid passing its images on.
+    with_images : bool, optional
+        Whether seen and reconstructed images are shown; unless given, those of simulated subjects alone: a dataset's terms
+        may forbid passing its images on, and people may be seen in them.
 
     Returns
     -------
@@ -54,18 +55,22 @@ def write_report(
     home = _home(Path(results))
     path = Path(out) if out is not None else _beside(Path(results), home)
     lines = describe_results(opened).splitlines()
+    is_simulated = opened.attrs["data_kind"] == "simulated"
+    shows = is_simulated if with_images is None else with_images
     page = document(
         title=lines[0],
         kind=str(opened.attrs["data_kind"]),
         lead=paragraphs(lines[1:], kind="lead") + paragraphs(headline(opened)),
-        sections=list(_sections(opened, home, with_images=with_images)),
+        sections=list(_sections(opened, home, with_images=shows)),
     )
     with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     say(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
-    if with_images and opened.attrs["data_kind"] != "simulated":
+    if not is_simulated and _has_images(home):
         say(
-            "It shows images of the dataset, where reconstructions were kept; --without-images leaves them out."
+            "It shows images of the dataset: its terms say whether they may be passed on."
+            if shows
+            else "Images of the dataset are left out; --with-images shows them, if its terms let you pass them on."
         )
     return path
 
@@ -76,11 +81,15 @@ def _sections(results: xr.Dataset, home: Path, *, with_images: bool) -> Iterator
         yield from targets_section(results)
     yield summary_section(results)
     yield matrix_section(results)
-    if with_images and (home / "reconstructions.zarr").exists():
+    if with_images and _has_images(home):
         yield from reconstructions_section(results, home)
     if (home / FILE).exists():
         yield controls_section(open_controls(home))
     yield making_section(results)
+
+
+def _has_images(home: Path) -> bool:
+    return (home / "reconstructions.zarr").exists()
 
 
 def _home(path: Path) -> Path:
