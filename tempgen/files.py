@@ -60,8 +60,10 @@ def replace_folder(new: Path, path: Path) -> None:
 def remove_folder(path: Path) -> None:
     """Rename a folder out of the way, then delete it: whenever this is killed, nothing half deleted bears its name.
 
-    One that is not there, or that another process removes, is left to itself.
+    One that is not there, or that another process removes, is left to itself; of a link the link alone goes.
     """
+    if path.is_symlink():
+        path.unlink()
     if not path.exists():
         return
     old = _beside(path)

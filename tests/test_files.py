@@ -1,8 +1,10 @@
+import shutil
+
 import numpy as np
 import pytest
 import xarray as xr
 
-from tempgen.files import whole_file, whole_folder, write_zarr
+from tempgen.files import remove_folder, whole_file, whole_folder, write_zarr
 
 
 def fail_halfway(whole, place):
@@ -49,6 +51,28 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
                 (temporary / name).write_text(name)
     assert [item.name for item in path.iterdir()] == ["c"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_that_is_being_removed_does_not_bear_its_name(tmp_path, monkeypatch):
+    path = tmp_path / "decoder"
+    path.mkdir()
+    there = []
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", lambda *_, **__: there.append(path.exists()))
+        remove_folder(path)
+    assert there == [False]
+
+
+def test_of_a_link_the_link_alone_is_removed(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "ours").symlink_to("theirs")
+    remove_folder(tmp_path / "ours")
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+
+
+def test_folder_that_is_not_there_is_removed_without_a_trace(tmp_path):
+    remove_folder(tmp_path / "parent" / "decoder")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", [np.array(["a", "bcd"]), np.array(["a", "bcd"], dtype=object)])

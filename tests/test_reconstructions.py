@@ -1,6 +1,7 @@
 """The store of reconstructions: cell by cell, whole or unfinished, bounded in size."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -85,6 +86,50 @@ def test_stopped_writing_goes_on_with_the_cells_that_are_missing(tmp_path):
     again.finish()
     assert (open_reconstructions(path)["reconstruction"].sel(train_delta=0, test_delta=0) == 50).all()
     assert not again.partial.exists()
+
+
+class Killed(BaseException):
+    """Nothing on the way may swallow it."""
+
+
+def killed(_):
+    raise Killed
+
+
+def test_killed_while_making_room_nothing_half_removed_is_taken_for_done(tmp_path, monkeypatch):
+    path = tmp_path / "reconstructions.zarr"
+    begin(path).write((0, 0), images_of((0, 0)))
+    removed = shutil.rmtree
+
+    def half(folder, **_):
+        removed(folder / "store" / "reconstruction" / "c")
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", half)
+        with pytest.raises(Killed):
+            begin(path, recipe={"seed": 1})
+
+    again = begin(path)
+    write_all(again)
+    again.finish()
+    assert (open_reconstructions(path)["reconstruction"].sel(train_delta=0, test_delta=0) == 50).all()
+
+
+def test_finishing_that_was_killed_can_be_repeated(tmp_path, monkeypatch):
+    path = tmp_path / "reconstructions.zarr"
+    writer = begin(path)
+    write_all(writer)
+    with monkeypatch.context() as patched:
+        patched.setattr("tempgen.reconstructions.remove_folder", killed)
+        with pytest.raises(Killed):
+            writer.finish()
+    shutil.rmtree(path)  # the user wants them anew
+
+    again = begin(path)
+    write_all(again)
+    again.finish()
+    assert (open_reconstructions(path)["reconstruction"].sel(train_delta=0, test_delta=0) == 50).all()
 
 
 @pytest.mark.parametrize("change", [{"recipe": {"seed": 1}}, {"cells": {(0, 0)}}])

@@ -108,9 +108,13 @@ def makes_images_by_diffusion(config: RidgeConfig | DynadiffConfig) -> bool:
 def training_recipe(config: RidgeConfig | DynadiffConfig) -> dict[str, Any]:
     """What determines a trained decoder, as plain values: the section without what only its images depend on.
 
+    Sampling belongs to it where images of held-out trials choose the weights.
+
     A backbone is told by its name: a decoder's folder knows its weights, wherever they lie, and refuses others.
     """
     recipe = config.model_dump(mode="json", exclude={"sampling", "backbone_folder"})
+    if config.kind == "dynadiff" and config.monitor == "pixel_correlation":
+        recipe["sampling"] = config.sampling.model_dump(mode="json", exclude={"batch_size"})
     if config.kind == "dynadiff":
         for name in _ONLY_SPEED:
             recipe["optimization"].pop(name, None)

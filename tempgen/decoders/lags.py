@@ -139,14 +139,23 @@ def decoder_kind(folder: Path) -> str:
 
 
 def decoder_provenance(folder: Path) -> dict[str, Any]:
-    """What a saved decoder says of its making, without loading its weights."""
+    """What a saved decoder says of its making, without loading its weights.
+
+    Raises
+    ------
+    DecoderError
+        If the folder is no decoder's.
+    """
     provenance: dict[str, Any] = _config_of(folder).get("provenance", {})
     return provenance
 
 
 def _config_of(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise DecoderError(f"{folder} is no decoder: it has no config.json. Train it again.")
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DecoderError(
+            f"{folder} is no decoder: it has no config.json that can be read ({error}). Train it again with --overwrite, or "
+            "remove the folder."
+        ) from error
     return config

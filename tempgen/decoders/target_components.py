@@ -17,6 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from tempgen.decoders.ridge_fit import RidgeFit, VolumeReader
 from tempgen.decoders.ridge_solver import fit_ridge_lags
 
+WIDE = 4096
+"""Targets whose axes are all computed, however few trials there are. Source: their square takes 128 MiB; that of the 256 x 768
+token values of Versatile Diffusion would take 288 GiB."""
+
 
 def fit_component_lags(
     volume: VolumeReader, targets: ArrayLike, *, blocks: Sequence[slice], **options: Any
@@ -52,12 +56,16 @@ def fit_component_lags(
     axes = [(block, principal_axes(values[:, block])) for block in blocks]
     rotated = values.copy()
     for block, turn in axes:
-        rotated[:, block] = values[:, block] @ turn
+        rotated[:, block] = 0  # where there are fewer components than targets
+        rotated[:, block][:, : turn.shape[1]] = values[:, block] @ turn
     for delta, fit in fit_ridge_lags(volume, rotated, alpha_per_target=True, **options):
         coef, intercept = fit.coef.copy(), fit.intercept.copy()
         for block, turn in axes:
-            coef[..., block] = fit.coef[..., block] @ turn.T
-            intercept[block] = fit.intercept[block] @ turn.T
+            coef[..., block] = fit.coef[..., block][..., : turn.shape[1]] @ turn.T
+            intercept[block] = fit.intercept[block][: turn.shape[1]] @ turn.T
+            if turn.shape[1] < len(turn):  # of the targets' mean, what the components do not hold
+                mean = values[:, block].mean(axis=0)
+                intercept[block] += mean - (mean @ turn) @ turn.T
         yield delta, replace(fit, coef=coef, intercept=intercept)
 
 
@@ -67,7 +75,13 @@ def token_blocks(token_dim: int) -> tuple[slice, slice]:
 
 
 def principal_axes(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Orthonormal principal axes of rows as columns, by descending variance: (n, n_values) -> (n_values, n_values)."""
+    """Orthonormal principal axes of rows as columns, by descending variance: (n, n_values) -> (n_values, n_values).
+
+    Of more than `WIDE` values and fewer rows, the axes in which the rows vary: (n_values, n).
+    """
     centred = values - values.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if len(values) < values.shape[1] > WIDE:
+        _, weights = np.linalg.eigh((centred @ centred.T).astype(np.float64))
+        return np.linalg.qr(centred.T @ weights[:, ::-1].astype(np.float32)).Q
     _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
     return np.ascontiguousarray(axes[:, ::-1], dtype=np.float32)

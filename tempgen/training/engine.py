@@ -70,7 +70,7 @@ class Engine:
         self._names: dict[Tensor, str] = {parameter: name for name, parameter in parameters.items()}
         optimizer = make_optimizer(list(parameters.values()), config, self.device)
         self.model, self.optimizer = accelerator.prepare(LossModule(task.module), optimizer)
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]  # FSDP made others
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.average = MovingAverage(task.module, config.ema_decay) if config.ema_decay is not None else None
 
     def update(self, step: int, batches: Iterator[dict[str, Any]]) -> dict[str, Tensor]:
@@ -100,7 +100,9 @@ class Engine:
                 scalars = self.model(**batch)
                 accelerator.backward(scalars["loss"])
                 if accelerator.sync_gradients and config.max_grad_norm is not None:
-                    accelerator.clip_grad_norm_(self.parameters, config.max_grad_norm)
+                    # only where Accelerate sees all parameters does it take the norm over the shards of all processes
+                    clipped = self.model.parameters() if self._fsdp else self.parameters
+                    accelerator.clip_grad_norm_(clipped, config.max_grad_norm)
                 self.optimizer.step()
                 if accelerator.sync_gradients and not self._deepspeed:  # it does so itself
                     self.optimizer.optimizer.zero_grad()  # Accelerate's own looks up signatures for 0.1 ms

@@ -192,7 +192,7 @@ class _Evaluation:
         analysis, recipe = sets.analysis, evaluation_recipe(sets)
         done = ScoredCells.begin(Places(analysis).results, recipe, overwrite=overwrite)
         shown = shown_images(sets)
-        trials = shown.loc[sets.windows("test").table.index]
+        trials = shown.loc[np.flatnonzero(sets.evaluated())]
         keep = analysis.evaluation.keep_reconstructions != "none"
         return cls(
             sets,

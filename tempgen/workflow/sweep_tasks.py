@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from tempgen.config.files import validate
 from tempgen.config.signal import SignalConfig
 from tempgen.decoders import decoder_provenance
 from tempgen.errors import ConfigError, SweepError
+from tempgen.files import remove_folder
 from tempgen.result_cells import CellFiles
 from tempgen.results import open_results, recipe_of
 from tempgen.sweep.code import code_hash
@@ -292,7 +292,7 @@ def remove_stale(planned: Planned) -> None:
     """Make room for what is made again."""
     for path in planned.stale:
         if path.is_dir():
-            shutil.rmtree(path)
+            remove_folder(path)
         else:
             path.unlink(missing_ok=True)
 

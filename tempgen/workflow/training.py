@@ -75,7 +75,9 @@ def train_decoders(
         check_scoring_networks(sets)
         if _starts_from_general(analysis, waiting):
             general = analysis.training.general_delta
-            if not _is_trained(places.decoder(general), {**recipe, "train_delta": general}, overwrite=False):
+            if not _is_trained(
+                places.decoder(general), {**recipe, "train_delta": general}, overwrite=overwrite
+            ):
                 waiting = [general, *waiting]
         for delta, decoder, said in _fitted(sets, waiting, recipe=recipe, say=say, overwrite=overwrite):
             provenance = {**_provenance(sets, {**recipe, "train_delta": delta}), **said}
@@ -156,7 +158,12 @@ def trained_deltas(
 def _is_trained(folder: Path, recipe: dict[str, Any], *, overwrite: bool) -> bool:
     if not folder.exists():
         return False
-    made_with = json.loads(str(decoder_provenance(folder).get("recipe", "{}")))
+    try:
+        made_with = json.loads(str(decoder_provenance(folder).get("recipe", "{}")))
+    except DecoderError:
+        if overwrite:
+            return False
+        raise
     return is_done(made_with, recipe, what=folder, overwrite=overwrite, remake="tempgen train-specialized")
 
 

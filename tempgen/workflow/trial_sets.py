@@ -125,11 +125,25 @@ class TrialSets:
         """What determines a decoder beside its lag: the recipe without ``split.test_where``.
 
         A condition on the test trials chooses among those that were held out, which no decoder has seen: the same decoder
-        is tested on one group of them and on another.
+        is tested on one group of them and on another. Where the General decoder starts elsewhere than the others, its lag
+        counts too, unless it is 0.
         """
         recipe = self.recipe()
         split = {name: value for name, value in recipe["split"].items() if name != "test_where"}
-        return {**recipe, "split": {**split, "trials": self.split.training_fingerprint}}
+        general = self.analysis.training.general_delta if _general_starts_elsewhere(self.analysis) else 0
+        return {
+            **recipe,
+            "split": {**split, "trials": self.split.training_fingerprint},
+            **({"general_delta": general} if general else {}),
+        }
+
+
+def _general_starts_elsewhere(analysis: Analysis) -> bool:
+    """Whether a decoder starts otherwise as the General one than as a Specialized one."""
+    config = analysis.decoder
+    if config.kind != "dynadiff":
+        return False
+    return (config.warm_start, config.specialized_from) not in (("none", "scratch"), ("ridge", "ridge"))
 
 
 def _of_whole_runs(split: Split, runs: NDArray[np.int64]) -> Split:

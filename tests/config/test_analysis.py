@@ -237,6 +237,14 @@ def test_override_of_the_kind_replaces_the_files_decoder(tmp_path):
     assert (changed.offset_noise, changed.optimization.n_steps) == (0.0, 5)
 
 
+def test_sampling_that_chooses_the_weights_is_a_reason_to_train_again():
+    one = DynadiffConfig(monitor="pixel_correlation")
+    other = one.model_copy(update={"sampling": one.sampling.model_copy(update={"n_steps": 7})})
+    faster = one.model_copy(update={"sampling": one.sampling.model_copy(update={"batch_size": 7})})
+    assert training_recipe(one) != training_recipe(other)
+    assert training_recipe(one) == training_recipe(faster)
+
+
 def test_sampling_is_no_reason_to_train_again():
     one = DynadiffConfig()
     other = one.model_copy(update={"sampling": one.sampling.model_copy(update={"n_steps": 7})})

@@ -149,6 +149,27 @@ def test_killed_preparation_goes_on_where_it_was(source, tmp_path, monkeypatch):
     assert not partial_folder(out).exists()
 
 
+def test_runs_that_a_killed_preparation_was_removing_are_not_taken_for_done(source, tmp_path, monkeypatch):
+    out, removed = tmp_path / "store.zarr", shutil.rmtree
+
+    def half(folder, **options):
+        removed(
+            Path(folder, "working", "bold", "c", "1") if ".partial" in Path(folder).name else folder,
+            **options,
+        )
+        if ".partial" in Path(folder).name:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", half)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_store(source, out, say=silent)
+    whole = open_store(out)["bold"].values
+    shutil.rmtree(out)  # the user wants it anew
+
+    np.testing.assert_array_equal(prepared(source, out)["bold"], whole)
+
+
 def test_run_that_fails_leaves_the_finished_ones_and_no_store(source, tmp_path):
     broken = source.runs[2].bold_path
     content = broken.read_bytes()

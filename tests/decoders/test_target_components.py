@@ -1,6 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from tempgen.decoders import target_components
 from tempgen.decoders.ridge_solver import fit_ridge_lags
 from tempgen.decoders.target_components import fit_component_lags, principal_axes, token_blocks
 from tempgen.errors import DecoderError
@@ -69,6 +72,27 @@ def test_components_of_one_block_do_not_mix_with_those_of_another(trials):
     first = fitted(fit_component_lags, bold, targets[:, :10], runs, blocks=WHOLE)
     np.testing.assert_allclose(both.coef[..., :10], first.coef, atol=1e-4)
     np.testing.assert_allclose(both.alpha[:10], first.alpha)
+
+
+def test_components_of_many_targets_are_those_of_all_axes(trials, monkeypatch):
+    bold, _, targets, runs = (part[::12] for part in trials)  # 30 trials, 40 targets
+    all_axes = fitted(fit_component_lags, bold, targets, runs, blocks=WHOLE)
+    monkeypatch.setattr(target_components, "WIDE", 39)
+    assert principal_axes(targets).shape == (40, 30)
+    few_axes = fitted(fit_component_lags, bold, targets, runs, blocks=WHOLE)
+    np.testing.assert_allclose(few_axes.coef, all_axes.coef, atol=1e-4)
+    np.testing.assert_allclose(few_axes.intercept, all_axes.intercept, atol=1e-4)
+    np.testing.assert_allclose(few_axes.alpha[:29], all_axes.alpha[:29])
+
+
+def test_memory_of_the_axes_does_not_grow_with_the_square_of_the_targets():
+    values = np.random.default_rng(0).normal(size=(20, 20_000)).astype(np.float32)
+    tracemalloc.start()
+    axes = principal_axes(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * values.nbytes
+    np.testing.assert_allclose(axes.T @ axes, np.eye(20), atol=1e-5)
 
 
 def test_bad_targets_are_refused_as_ever(trials):

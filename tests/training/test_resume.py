@@ -159,6 +159,51 @@ def test_signal_saves_and_leaves(tmp_path, number, exit_code, n_workers):
     assert same_bits(trained_weights(train_tiny(tmp_path / "stopped", config)), reference)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["last step", "last validation"])
+def test_signal_of_the_last_moment_is_not_lost(tmp_path, number, moment):
+    config = tiny_config()
+    reference = trained_weights(train_tiny(tmp_path / "whole", config))
+    task = TinyTask()
+    batch, validate = task.batch, task.validate
+
+    def batch_and_signal(rows, step):
+        if moment == "last step" and step == config.n_steps - 1:
+            signal.raise_signal(number)
+        return batch(rows, step)
+
+    def validate_and_signal(module):
+        if moment == "last validation" and task.validated == config.n_steps // config.validate_every:
+            signal.raise_signal(number)
+        return validate(module)
+
+    task.batch, task.validate = batch_and_signal, validate_and_signal
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        train(task, config, tmp_path / "stopped", say=quiet)
+
+    again = train_tiny(tmp_path / "stopped", config)
+    assert again.module.n_forwards == 0
+    assert same_bits(trained_weights(again), reference)
+
+
+def test_run_killed_while_an_older_one_makes_room_begins_anew(tmp_path, monkeypatch):
+    config = tiny_config()
+    reference = trained_weights(train_tiny(tmp_path, config))
+
+    def half(folder, **_):
+        for file in Path(folder).glob("*/*"):
+            if file.name != checkpoints.STATE:
+                file.unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", half)
+        with pytest.raises(KeyboardInterrupt):
+            Checkpoints(tmp_path).clean(everything=True)
+
+    assert same_bits(trained_weights(train_tiny(tmp_path, config)), reference)
+
+
 def test_worker_processes_change_nothing(tmp_path):
     alone = train_tiny(tmp_path / "0", tiny_config(n_workers=0))
     helped = train_tiny(tmp_path / "2", tiny_config(n_workers=2))

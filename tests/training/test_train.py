@@ -12,7 +12,10 @@ from torch import nn
 
 from tempgen.errors import ConfigError, TrainingError
 from tempgen.training import checkpoints, progress, train
+from tempgen.training.accelerated import make_accelerator
+from tempgen.training.batches import StepBatches, iterate
 from tempgen.training.checkpoints import Checkpoints, read_state, read_tensors
+from tempgen.training.engine import Engine
 from tempgen.training.schedule import learning_rate, rows_of_step
 from tempgen.training.sharding import check_sharding, configure_deepspeed
 from tempgen.training.weights import EMA_WARMUP
@@ -344,6 +347,19 @@ def test_averages_and_best_weights_are_refused_where_shards_cannot_honour_them(m
     with pytest.raises(ConfigError, match=r"keep: best does not work with FSDP"):
         check_sharding(accelerator, tiny_config())
     check_sharding(accelerator, tiny_config(keep="last"))
+
+
+def test_shards_are_clipped_by_the_norm_of_the_whole(tmp_path, monkeypatch):
+    """Accelerate takes that norm only where it is given all parameters of the model; else each process takes its own."""
+    task, config = TinyTask(), tiny_config(keep="last")
+    engine = Engine(task, config, make_accelerator(config, tmp_path))
+    given = []
+    monkeypatch.setattr(engine, "_fsdp", True)
+    monkeypatch.setattr(
+        engine.accelerator, "clip_grad_norm_", lambda parameters, norm: given.extend(parameters)
+    )
+    engine.update(0, iterate(StepBatches(task, config, 0), pin_memory=False))
+    assert [id(one) for one in given] == [id(one) for one in engine.model.parameters()]
 
 
 def test_deepspeed_gets_the_share_of_a_process_and_the_clipping():

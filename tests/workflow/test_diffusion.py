@@ -150,6 +150,25 @@ def test_a_single_specialized_lag_brings_its_general_decoder_along(dynadiff, tmp
     assert Places(analysis).decoder(0).exists()
 
 
+def test_a_general_decoder_of_another_analysis_is_trained_anew_if_asked(dynadiff, tmp_path):
+    analysis = elsewhere(dynadiff[0], tmp_path, "decoders")
+    other = changed(analysis, decoder={"condition_drop": 0.2})
+    with pytest.raises(ConfigError, match=r"condition_drop: 0\.1 -> 0\.2"):
+        train_decoders(other, [1], say=silent)
+    train_decoders(other, [1], say=silent, overwrite=True)
+    places = Places(other)
+    recipes = [json.loads(decoder_provenance(places.decoder(delta))["recipe"]) for delta in (0, 1)]
+    assert [recipe["decoder"]["condition_drop"] for recipe in recipes] == [0.2, 0.2]
+
+
+def test_decoders_that_started_from_the_general_one_of_another_lag_are_refused(dynadiff):
+    other = changed(dynadiff[0], training={"general_delta": 1})
+    with pytest.raises(ConfigError, match=r"general_delta: .* -> 1"):
+        train_decoders(other, [1], say=silent)
+    with pytest.raises(ConfigError, match=r"general_delta: .* -> 1"):
+        evaluate_decoders(other, say=silent)
+
+
 def test_backbone_is_loaded_once_for_all_lags(dynadiff, backbone, tmp_path):
     analysis = elsewhere(dynadiff[0], tmp_path)
     backbone.clear()

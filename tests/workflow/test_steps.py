@@ -61,6 +61,22 @@ def test_decoders_of_another_analysis_are_not_replaced(rotating, sections, diffe
     assert difference in str(refused.value)
 
 
+@pytest.mark.parametrize("damage", [None, "", "{"])
+def test_a_folder_that_is_no_decoder_is_refused_and_made_again_if_asked(rotating, damage):
+    analysis, _ = rotating
+    places = Places(analysis)
+    config = places.decoder(2) / "config.json"
+    whole, coef = config.read_text(), load_decoder(places.decoder(2)).coef_
+    config.unlink()
+    if damage is not None:
+        config.write_text(damage)
+    with pytest.raises(DecoderError, match=r"no config\.json that can be read.*overwrite"):
+        train_decoders(analysis, [2], say=silent)
+    train_decoders(analysis, [2], say=silent, overwrite=True)
+    assert json.loads(config.read_text()) == json.loads(whole)
+    np.testing.assert_array_equal(load_decoder(places.decoder(2)).coef_, coef)
+
+
 def test_result_of_another_evaluation_is_not_replaced_unasked(rotating):
     analysis, _ = rotating
     with pytest.raises(ConfigError, match="evaluation.matrix: True -> False"):
