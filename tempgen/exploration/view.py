@@ -8,9 +8,9 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
-import plotly.graph_objects as go
 
 from tempgen.errors import TempgenError
+from tempgen.exploration.complete_figure import CompleteFigure
 from tempgen.exploration.drawing import draw_view
 from tempgen.exploration.figures import (
     cell_outline,
@@ -118,15 +118,15 @@ class ExplorationView(widgets.VBox):
     def _draw_all(self) -> None:
         """Other scores: new figures.
 
-        They are complete when they are made: what is changed before the browser has loaded a figure would be lost.
+        They are complete when they are made, see `CompleteFigure`.
         """
         exploration = self.exploration
         traces = curve_traces(exploration)
-        self._curves = go.FigureWidget(
+        self._curves = CompleteFigure(
             [trace for parts in traces.values() for trace in parts], curves_layout(exploration)
         )
-        self._matrix = go.FigureWidget([matrix_trace(exploration)], matrix_layout(exploration))
-        self._strip = go.FigureWidget([strip_trace(exploration)], strip_layout())
+        self._matrix = CompleteFigure([matrix_trace(exploration)], matrix_layout(exploration))
+        self._strip = CompleteFigure([strip_trace(exploration)], strip_layout())
         for k, decoder in enumerate(traces):
             curve = self._curves.data[3 * k + 2]
             curve.on_click(lambda _, points, __, decoder=decoder: self._click_curve(decoder, points))

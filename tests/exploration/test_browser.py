@@ -170,9 +170,8 @@ def wait_for_other_images(page, before: list[str]) -> list[str]:
     return shown(page)
 
 
-@pytest.mark.slow
-def test_a_click_on_another_lag_changes_the_images(lab, page, tmp_path):
-    results = planted_trials()
+def run_notebook(page, lab: str) -> None:
+    """Open the notebook, run all of it, and wait for its images and figures."""
     page.goto(f"{lab}/lab/tree/explore.ipynb?reset", timeout=PATIENCE_MS)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=PATIENCE_MS)
     page.get_by_text("| Idle").first.wait_for(
@@ -181,6 +180,23 @@ def test_a_click_on_another_lag_changes_the_images(lab, page, tmp_path):
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
     page.wait_for_selector(".tempgen-trials img", timeout=PATIENCE_MS)
     page.wait_for_function(DRAWN, timeout=PATIENCE_MS)
+
+
+SLOW = "const timeout = AbortSignal.timeout; AbortSignal.timeout = () => timeout.call(AbortSignal, 1);"
+"""As in a browser that is slow to load a figure: anywidget's patience of two seconds is over at once."""
+
+
+@pytest.mark.slow
+def test_figures_are_drawn_in_a_browser_that_is_slow_to_load_them(lab, page):
+    page.add_init_script(SLOW)
+    run_notebook(page, lab)
+    assert page.locator(".js-plotly-plot .main-svg").count() >= 3
+
+
+@pytest.mark.slow
+def test_a_click_on_another_lag_changes_the_images(lab, page, tmp_path):
+    results = planted_trials()
+    run_notebook(page, lab)
     page.wait_for_timeout(1000)
     page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
     first = shown(page)

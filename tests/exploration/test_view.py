@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("ipywidgets", reason="the interactive view needs the extra explore")
 pytest.importorskip("anywidget", reason="the interactive view needs the extra explore")
 
+from ipywidgets.widgets import widget
+
 from tempgen.exploration.view import ExplorationView
 
 
@@ -26,6 +28,20 @@ def test_figures_are_complete_when_they_are_made(view):
     np.testing.assert_allclose(view._curves.data[2].y, view.exploration.curves()["general"]["mean"])
     np.testing.assert_allclose(view._matrix.data[0].z, view.exploration.matrix())
     assert len(view._strip.data[0].x) == view.exploration.results.sizes["trial"]
+
+
+def test_the_first_message_of_a_figure_holds_all_that_it_shows(exploration, monkeypatch):
+    opened, create = [], widget.comm.create_comm
+
+    def noted(**message):
+        opened.append(message["data"]["state"])
+        return create(**message)
+
+    monkeypatch.setattr(widget.comm, "create_comm", noted)
+    ExplorationView(exploration)
+    figures = [state for state in opened if "_widget_data" in state]
+    assert [len(state["_widget_data"]) for state in figures] == [6, 1, 1]
+    assert all(state["_widget_layout"] for state in figures)
 
 
 def test_a_click_on_a_curve_chooses_its_decoder_and_lag(view):

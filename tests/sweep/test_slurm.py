@@ -192,7 +192,9 @@ def test_sweep_survives_what_happens_on_a_cluster_and_ends_with_the_same_bits(
         else:
             assert swept[name].values.tobytes() == variable.values.tobytes(), name
     assert {row.state for row in status_rows(analysis.folder)} == {"done"}
-    assert not slurm.jobs()
+    wait_until(
+        lambda: not slurm.jobs(), "an empty queue", seconds=60
+    )  # SLURM notices a job's end a while after it
 
 
 def test_task_whose_node_died_is_run_when_there_is_a_node_again(slurm, drivers, tmp_path):
