@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +19,9 @@ from tempgen.cli.options import (
     TrainDelta,
     load,
 )
+
+if TYPE_CHECKING:
+    from tempgen.config import Analysis
 
 
 def train_general(
@@ -36,13 +40,9 @@ def train_general(
 
     Example: tempgen train-general --decoder dynadiff --backbone scenes
     """
-    from tempgen.workflow import train_decoders
-
     loaded = load(analysis, assignments, decoder__kind=decoder, decoder__backbone=backbone)
     deltas = [loaded.training.general_delta]
-    tasks: dict[str, Any] = {"deltas": deltas, "evaluate": False, "dry_run": dry_run, "overwrite": overwrite}
-    if launch([loaded], launcher, resources, **tasks):
-        train_decoders(loaded, deltas, say=typer.echo, overwrite=overwrite)
+    _train(loaded, deltas, launcher, resources, dry_run=dry_run, overwrite=overwrite)
 
 
 def train_specialized(
@@ -64,16 +64,29 @@ def train_specialized(
     Example: tempgen train-specialized --delta -2..13
     """
     from tempgen.windows import parse_deltas
-    from tempgen.workflow import train_decoders
 
     chosen = {"decoder__kind": decoder, "decoder__backbone": backbone}
     loaded = load(analysis, assignments, **chosen)
     deltas = parse_deltas(delta) if delta is not None else loaded.training.deltas
     if not set(deltas) <= set(loaded.all_deltas):
         loaded = load(analysis, assignments, training__deltas=delta, **chosen)
+    _train(loaded, deltas, launcher, resources, dry_run=dry_run, overwrite=overwrite)
+
+
+def _train(
+    analysis: Analysis,
+    deltas: Sequence[int],
+    launcher: str | None,
+    resources: list[str] | None,
+    *,
+    dry_run: bool,
+    overwrite: bool,
+) -> None:
+    from tempgen.workflow import train_decoders
+
     tasks: dict[str, Any] = {"deltas": deltas, "evaluate": False, "dry_run": dry_run, "overwrite": overwrite}
-    if launch([loaded], launcher, resources, **tasks):
-        train_decoders(loaded, deltas, say=typer.echo, overwrite=overwrite)
+    if launch([analysis], launcher, resources, **tasks):
+        train_decoders(analysis, deltas, say=typer.echo, overwrite=overwrite)
 
 
 def evaluate(

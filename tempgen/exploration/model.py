@@ -15,7 +15,14 @@ from tempgen.exploration.entries import Entry
 from tempgen.exploration.pictures import Pictures
 from tempgen.exploration.selection import ORDERS, Cell, Selection, scored_cells
 from tempgen.generalization import generalization_matrix, lag_curve
-from tempgen.generalization.selection import Decoder, cell_chance, scored_decoders, scores_of
+from tempgen.generalization.selection import (
+    Decoder,
+    cell_chance,
+    decodes_labels,
+    independent_unit,
+    scored_decoders,
+    scores_of,
+)
 from tempgen.results import metrics_of
 
 __all__ = ["PAGE", "Exploration"]
@@ -84,7 +91,7 @@ class Exploration:
     @property
     def decodes_labels(self) -> bool:
         """Whether the chosen result is of decoders that name one of a few labels, and make no image."""
-        return self.results.attrs.get("decoder_target") == "labels"
+        return decodes_labels(self.results)
 
     @property
     def options(self) -> dict[str, list[str]]:
@@ -178,7 +185,7 @@ class Exploration:
         """Curves of the decoders that were scored, by ``general`` and ``specialized``: see `lag_curve`."""
         key = (self.selection.entry, self.selection.metric, self.selection.target)
         if key not in self._curves:
-            unit = "run" if self.decodes_labels else "image_id"
+            unit = independent_unit(self.results)
             self._curves[key] = {
                 name: lag_curve(
                     self.results, key[1], decoder=name, target=key[2], n_draws=self.n_draws, unit=unit

@@ -104,6 +104,16 @@ def unit_of_trials(scores: xr.DataArray, unit: str) -> NDArray[Any]:
     return scores.coords[unit].to_numpy()
 
 
+def decodes_labels(results: xr.Dataset) -> bool:
+    """Whether the result is of decoders that name one of a few labels, and make no image."""
+    return bool(results.attrs.get("decoder_target") == "labels")
+
+
+def independent_unit(results: xr.Dataset) -> str:
+    """What is drawn for intervals: images are independent; labels are too few, so runs are drawn instead."""
+    return "run" if decodes_labels(results) else "image_id"
+
+
 def cell_chance(results: xr.Dataset, metric: str) -> xr.DataArray:
     """Chance of each cell: as measured beside the scores, else the metric's fixed level, else NaN."""
     axes = {name: results[name] for name in SCORE_DIMS[:2]}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tempgen.config.controls import ControlsConfig
 from tempgen.errors import ResultsError
 from tempgen.generalization.controls.verdict import Estimate
-from tempgen.generalization.selection import Decoder
+from tempgen.generalization.selection import Decoder, independent_unit
 from tempgen.generalization.statistics.bootstrap import bootstrap_means, percentile_interval
 from tempgen.generalization.statistics.tested import Against, above_chance
 from tempgen.results import metrics_of
@@ -49,7 +49,7 @@ def metric_of_verdicts(results: xr.Dataset, rules: ControlsConfig) -> str:
 
 def unit_of_verdicts(results: xr.Dataset, rules: ControlsConfig) -> str:
     """What is resampled: images, or runs where labels were decoded."""
-    return rules.unit or ("run" if results.attrs.get("decoder_target") == "labels" else "image_id")
+    return rules.unit or independent_unit(results)
 
 
 def against_of(results: xr.Dataset, metric: str, target: str = "current") -> Against:

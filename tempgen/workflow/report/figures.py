@@ -12,7 +12,7 @@ import xarray as xr
 
 from tempgen.errors import ResultsError
 from tempgen.generalization import generalization_matrix, lag_curve, lag_images
-from tempgen.generalization.selection import Decoder, scored_decoders
+from tempgen.generalization.selection import Decoder, decodes_labels, independent_unit, scored_decoders
 from tempgen.plots import plot_lag_curves, plot_matrix, plot_reconstructions, plot_row, plot_targets
 from tempgen.plots.faces import FACES_HINT, can_blur_faces, with_blurred_faces
 from tempgen.reconstructions import open_reconstructions
@@ -25,7 +25,6 @@ __all__ = [
     "matrix_section",
     "reconstructions_section",
     "targets_section",
-    "unit_of",
 ]
 
 N_TRIALS = 6
@@ -38,16 +37,6 @@ def main_target(results: xr.Dataset) -> str:
     """The trial's own image, or the first of the others where that was not compared."""
     targets = [str(name) for name in results["target"].to_numpy()]
     return "current" if "current" in targets else targets[0]
-
-
-def decodes_labels(results: xr.Dataset) -> bool:
-    """Whether decoders name one of a few labels, and make no image."""
-    return results.attrs.get("decoder_target") == "labels"
-
-
-def unit_of(results: xr.Dataset) -> str:
-    """What is drawn for intervals: images are independent; labels are too few, so runs are drawn instead."""
-    return "run" if decodes_labels(results) else "image_id"
 
 
 def _row_html(plot: Callable[..., Any], panels: Mapping[str, Any], *, alt: str, caption: str) -> str:
@@ -68,7 +57,7 @@ def _row_html(plot: Callable[..., Any], panels: Mapping[str, Any], *, alt: str, 
 
 def curves_section(results: xr.Dataset) -> Iterator[Section]:
     """General and Specialized by lag, one panel a metric; none where neither was scored."""
-    target, unit = main_target(results), unit_of(results)
+    target, unit = main_target(results), independent_unit(results)
     panels = {
         metric: {
             name.capitalize(): lag_curve(results, metric, decoder=name, target=target, unit=unit)
@@ -102,7 +91,7 @@ def targets_section(results: xr.Dataset) -> Iterator[Section]:
             continue
         panels[metric] = {
             f"{target} {what}": lag_curve(
-                results, metric, decoder="general", target=target, unit=unit_of(results)
+                results, metric, decoder="general", target=target, unit=independent_unit(results)
             )
             for target in (str(name) for name in results["target"].to_numpy())
             if results[metric].sel(target=target).notnull().any()

@@ -13,9 +13,10 @@ import xarray as xr
 from tempgen.errors import ResultsError
 from tempgen.generalization import Resampling, summary_table
 from tempgen.generalization.controls import verdicts_of
+from tempgen.generalization.selection import independent_unit
 from tempgen.plots.controls import plot_controls
 from tempgen.results import metrics_of
-from tempgen.workflow.report.figures import main_target, unit_of
+from tempgen.workflow.report.figures import main_target
 from tempgen.workflow.report.html import Section, details, figure_html, paragraphs, table_html
 
 __all__ = ["controls_section", "making_section", "summary_section"]
@@ -65,7 +66,7 @@ _YES_OR_NO = ("image_disjoint",)
 
 def summary_section(results: xr.Dataset) -> Section:
     """Peak, onset, fall, width, gain and the shape of the matrix, with their intervals."""
-    heading, unit = "Summary", unit_of(results)
+    heading, unit = "Summary", independent_unit(results)
     if unit == "run" and "run" in results.coords and np.unique(results["run"]).size == 1:
         words = "There is no summary: all test trials are of one run, which says nothing of others (split.n_test_runs)."
         return Section(heading, paragraphs([words]))
